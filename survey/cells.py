@@ -1,0 +1,263 @@
+"""Counted cells: the table of distinct answer patterns that every statistic is computed on.
+
+Rows are grouped once by the variables that a request needs. What the variance needs besides - the sum of
+weights of each pattern in each PSU, or, where each row is its own PSU, the number, sum and scatter of the
+weights of each pattern in each stratum - is kept beside the patterns. Nothing is approximated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from survey.design import BoolArray, Design, FloatArray, IntArray, Stage
+from survey.errors import EstimationError
+
+Missing = Literal["drop", "fail"]
+DENSE_KEYS = 1 << 20  # a key space up to this size is counted in one array instead of being hashed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalibrationCells:
+    """One step of calibration on C patterns: what linearization needs of it.
+
+    Attributes
+    ----------
+    auxiliaries : (C, q) indicators of the margins' levels.
+    weight : (C,) sum of the weights before the step.
+    factor : (C,) weight after the step over weight before it.
+    """
+
+    auxiliaries: FloatArray
+    weight: FloatArray
+    factor: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Respondents counted by C distinct patterns of the variables asked for.
+
+    Attributes
+    ----------
+    frame : C rows, one column per variable: the patterns. Patterns outside the domain are all missing; they
+        are kept only where a calibration makes them matter.
+    n : (C,) respondents with a positive weight; zero outside the domain.
+    weight : (C,) sum of the weights in use; zero outside the domain.
+    entry_pattern, entry_cluster : (E,) pattern and last-stage cluster (stratum, where each row is its own
+        cluster) of each non-empty combination.
+    entry_n, entry_weight, entry_scatter : (E,) respondents, sum of their base weights, and sum of squares of
+        their base weights about the entry's mean.
+    stages : stages of the design.
+    lonely_psu : rule of the design for single-PSU strata.
+    calibrations : steps of calibration, first to last.
+    """
+
+    frame: pd.DataFrame
+    n: IntArray
+    weight: FloatArray
+    entry_pattern: IntArray
+    entry_cluster: IntArray
+    entry_n: FloatArray
+    entry_weight: FloatArray
+    entry_scatter: FloatArray
+    stages: tuple[Stage, ...]
+    lonely_psu: str
+    calibrations: tuple[CalibrationCells, ...]
+
+    @property
+    def inside(self) -> BoolArray:
+        """(C,) patterns within the domain."""
+        return self.n > 0
+
+    @property
+    def squared_weight(self) -> FloatArray:
+        """(C,) sum of squared base weights."""
+        squares = self.entry_scatter + self.entry_weight**2 / self.entry_n
+        return sum_by_code(self.entry_pattern, squares, self.n.size)
+
+
+def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop") -> Cells:
+    """Group the respondents of a design by the variables that a request needs.
+
+    Parameters
+    ----------
+    design : design whose domain and calibrations are respected.
+    variables : columns of the data.
+    missing : "drop" treats rows with a missing value in any of the variables as outside the domain;
+        "fail" refuses them.
+
+    Raises
+    ------
+    EstimationError : an unknown column, missing values under "fail", or nobody left.
+    """
+    frame, base = design.frame, design.base_weights
+    if missing not in get_args(Missing):
+        raise EstimationError(f"`missing` must be one of {', '.join(get_args(Missing))}; got {missing!r}.")
+    variables = list(dict.fromkeys(variables))
+    unknown = [name for name in variables if name not in frame.columns]
+    if unknown:
+        raise EstimationError(
+            f"`design` must hold every variable asked for; {unknown} not among its columns {list(frame.columns)[:20]}."
+        )
+    coded = [code_values(frame[name]) for name in variables]
+    sizes = [len(values) for _, values in coded]
+    inside = _inside(design, variables, [codes for codes, _ in coded], missing)
+    key, size = mixed_radix([codes for codes, _ in coded], sizes, len(frame))
+    kept = base > 0
+    if design.calibrations:
+        margins = tuple(dict.fromkeys(name for step in design.calibrations for name in step.variables))
+        margin_coded = [code_values(frame[name]) for name in margins]
+        margin_key, margin_size = mixed_radix(
+            [codes for codes, _ in margin_coded], [len(values) for _, values in margin_coded], len(frame)
+        )
+        key = np.where(inside, key, size) * margin_size + margin_key
+        size = (size + 1) * margin_size
+    else:
+        kept = inside
+    rows: IntArray | slice = slice(None) if kept.all() else np.flatnonzero(kept)
+    pattern, first = compress(key[rows], size)
+    positions = np.arange(len(frame))[rows][first]
+    live = inside[positions]
+    n_patterns = positions.size
+    last = design.stages[-1]
+    cluster = (last.stratum if last.cluster is None else last.cluster)[rows]
+    entry, entry_first = compress(cluster * n_patterns + pattern, (int(cluster.max()) + 1) * n_patterns)
+    entry_pattern, entry_cluster = pattern[entry_first], cluster[entry_first]
+    weights = base[rows]
+    entry_n = np.bincount(entry).astype(np.float64)
+    entry_weight = sum_by_code(entry, weights)
+    entry_scatter = sum_by_code(entry, (weights - (entry_weight / entry_n)[entry]) ** 2)
+    patterns = pd.DataFrame(
+        {
+            name: _decode(frame[name].dtype, values, np.where(live, codes[positions], -1))
+            for name, (codes, values) in zip(variables, coded, strict=True)
+        },
+        index=range(n_patterns),
+    )
+    steps = _calibration_cells(design, rows, pattern, frame.iloc[positions] if design.calibrations else None)
+    total = sum_by_code(pattern, design.full_weights[rows], n_patterns)
+    return Cells(
+        frame=patterns,
+        n=np.where(live, np.bincount(pattern, minlength=n_patterns), 0),
+        weight=np.where(live, total, 0.0),
+        entry_pattern=entry_pattern,
+        entry_cluster=entry_cluster,
+        entry_n=entry_n,
+        entry_weight=entry_weight,
+        entry_scatter=entry_scatter,
+        stages=design.stages,
+        lonely_psu=design.lonely_psu,
+        calibrations=steps,
+    )
+
+
+def _inside(design: Design, variables: Sequence[str], codes: Sequence[IntArray], missing: Missing) -> BoolArray:
+    """(n_rows,) rows that count: positive weight, in the domain, every variable known."""
+    inside = design.weights > 0
+    absent = {name: int((inside & (code < 0)).sum()) for name, code in zip(variables, codes, strict=True)}
+    absent = {name: count for name, count in absent.items() if count}
+    if absent and missing == "fail":
+        found = ", ".join(f"{name!r} in {count}" for name, count in absent.items())
+        raise EstimationError(
+            f'`missing` is "fail", but values are missing: {found} of {inside.sum()} respondents. '
+            'Use missing="drop" or restrict the domain.'
+        )
+    for code in codes:
+        if (code < 0).any():
+            inside = inside & (code >= 0)
+    if not inside.any():
+        raise EstimationError(
+            f"`{', '.join(variables)}` must be known for at least one respondent with a positive weight; "
+            "nobody is left."
+        )
+    return inside
+
+
+def sum_by_code(codes: IntArray, values: FloatArray, size: int = 0) -> FloatArray:
+    """Sums of (n,) values by code; at least `size` of them."""
+    sums: FloatArray = np.bincount(codes, weights=values, minlength=size).astype(np.float64, copy=False)
+    return sums
+
+
+def code_values(column: pd.Series[Any]) -> tuple[IntArray, pd.Index[Any]]:
+    """(n,) code of each value, -1 where missing, and the values in order (categories keep theirs)."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy(), column.cat.categories  # type: ignore[return-value]  # small integers
+    codes, values = pd.factorize(column, sort=True)
+    return codes, pd.Index(values)
+
+
+def _decode(dtype: object, values: pd.Index[Any], codes: IntArray) -> pd.Series[Any]:
+    """Values of the patterns, in the type of the column they came from."""
+    if isinstance(dtype, pd.CategoricalDtype):
+        return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype))
+    return pd.Series(values).reindex(codes).reset_index(drop=True)
+
+
+def mixed_radix(codes: Sequence[IntArray], sizes: Sequence[int], n: int) -> tuple[IntArray, int]:
+    """One integer key per combination of codes, and the size of the key space.
+
+    Missing codes (-1) give keys without meaning; the caller leaves those rows out.
+    """
+    key, size = np.zeros(n, dtype=np.int64), 1
+    for code, levels in zip(codes, sizes, strict=True):
+        if size * max(levels, 1) >= 1 << 60:
+            key, uniques = pd.factorize(key)
+            size = len(uniques)
+        key = key * max(levels, 1) + code
+        size *= max(levels, 1)
+    return key, size
+
+
+def compress(key: IntArray, size: int) -> tuple[IntArray, IntArray]:
+    """Dense (n,) codes of keys below `size`, in key order, and the position of the first row of each."""
+    if size <= max(DENSE_KEYS, 4 * key.size):
+        first = np.full(size, -1, dtype=np.intp)
+        first[key[::-1]] = np.arange(key.size - 1, -1, -1)
+        present = np.flatnonzero(first >= 0)
+        dense = np.empty(size, dtype=np.intp)
+        dense[present] = np.arange(present.size)
+        return dense[key], first[present]
+    codes, uniques = pd.factorize(key, sort=True)
+    first = np.empty(len(uniques), dtype=np.intp)
+    first[codes[::-1]] = np.arange(key.size - 1, -1, -1)
+    return codes, first
+
+
+def _calibration_cells(
+    design: Design, rows: IntArray | slice, pattern: IntArray, representatives: pd.DataFrame | None
+) -> tuple[CalibrationCells, ...]:
+    """Calibration steps on patterns; all rows of a pattern share the margins' levels, hence the factor."""
+    steps = []
+    for step in design.calibrations:
+        if representatives is None:
+            break
+        indicators = []
+        for margin, targets in zip(step.margins, step.targets, strict=True):
+            code = margin_codes(representatives, margin, targets)
+            indicators.append((code[:, None] == np.arange(len(targets))).astype(np.float64))
+        before = sum_by_code(pattern, step.before[rows])
+        after = sum_by_code(pattern, step.after[rows])
+        factor = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
+        steps.append(CalibrationCells(np.hstack(indicators), before, factor))
+    return tuple(steps)
+
+
+def margin_codes(frame: pd.DataFrame, margin: Sequence[str], targets: pd.Series[float]) -> IntArray:
+    """(n,) position of each row's level, or combination of levels, in the targets; -1 where it has none."""
+    if len(margin) == 1:
+        column = frame[margin[0]]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            position = targets.index.get_indexer(column.cat.categories)
+            return np.append(position, -1)[column.cat.codes.to_numpy()]
+        return targets.index.get_indexer(pd.Index(column))
+    coded = [code_values(frame[name]) for name in margin]
+    key, size = mixed_radix([codes for codes, _ in coded], [len(values) for _, values in coded], len(frame))
+    known = np.all([codes >= 0 for codes, _ in coded], axis=0)
+    dense, first = compress(np.where(known, key, size), size + 1)
+    found = pd.MultiIndex.from_arrays([np.asarray(values)[codes[first]] for codes, values in coded])
+    return np.where(known, targets.index.get_indexer(found)[dense], -1)

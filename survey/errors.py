@@ -1,0 +1,62 @@
+"""The exception tree: everything the package refuses to do is a `SurveyError`.
+
+A message has three parts: the argument in backticks and the rule it broke; what was found, and where;
+what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class SurveyError(ValueError):
+    """Anything the package refuses to compute; the base of all its errors."""
+
+
+class CodebookError(SurveyError):
+    """A codebook contradicts itself, or does not describe the item asked for."""
+
+
+class RecordsError(SurveyError):
+    """Respondent records break their codebook; the message lists every failure.
+
+    Attributes
+    ----------
+    failures : tuple of (row, item, value, rule), one per bad value, in file order.
+    """
+
+    def __init__(self, message: str, failures: tuple[tuple[object, str, object, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.failures = failures
+
+
+class DesignError(SurveyError):
+    """Weights, strata, PSUs or population sizes that no design can have."""
+
+
+class LonelyPSUError(DesignError):
+    """A stratum has a single PSU, so that its variance cannot be estimated."""
+
+
+class CalibrationError(SurveyError):
+    """Margins that cannot be met, or that do not fit the data."""
+
+
+class EstimationError(SurveyError):
+    """A statistic or model that the data cannot support."""
+
+
+class SeparationError(EstimationError):
+    """A predictor separates the answers, so that its coefficient is infinite."""
+
+
+class ConvergenceError(EstimationError):
+    """An iteration stopped before it met its tolerance."""
+
+
+class DisclosureError(SurveyError):
+    """A result that would show too few respondents."""
+
+
+def shown(value: object) -> str:
+    """A value as a message prints it: `repr`, without the wrapping of numpy scalars."""
+    item = getattr(value, "item", None)
+    return repr(item() if callable(item) and not isinstance(value, str) else value)

@@ -1,0 +1,371 @@
+"""Estimates of totals, means, proportions and ratios, with their joint covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+from survey import statistics
+from survey.cells import Cells, Missing, collapse
+from survey.design import BoolArray, Design, FloatArray, IntArray
+from survey.errors import EstimationError
+from survey.intervals import IntervalMethod, proportion_interval
+from survey.statistics import Domains, Statistic, Terms
+from survey.variance import covariance, degrees_of_freedom
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """k estimates made together from one design.
+
+    Attributes
+    ----------
+    labels : k rows; by-columns, `term`, `level`.
+    value : (k,) estimates.
+    vcov : (k, k) covariance, in the row order of `tidy()`.
+    df : (k,) degrees of freedom: PSUs minus strata in each estimate's domain.
+    n : (k,) respondents that each estimate is based on.
+    deff : (k,) design effect against simple random sampling with replacement of n respondents; NaN where the
+        variable does not vary.
+    conf_low, conf_high : (k,) confidence bounds.
+    level : confidence level of the bounds.
+    whole_df, whole_n : degrees of freedom and respondents of all domains of the call together, which is what
+        a contrast is based on.
+    """
+
+    labels: pd.DataFrame
+    value: FloatArray
+    vcov: FloatArray
+    df: FloatArray
+    n: FloatArray
+    deff: FloatArray
+    conf_low: FloatArray
+    conf_high: FloatArray
+    level: float
+    whole_df: float
+    whole_n: float
+
+    def __post_init__(self) -> None:
+        for array in (self.value, self.vcov, self.df, self.n, self.deff, self.conf_low, self.conf_high):
+            array.flags.writeable = False
+
+    @property
+    def std_error(self) -> FloatArray:
+        """(k,) standard errors."""
+        return np.sqrt(np.diag(self.vcov))
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per estimate.
+
+        Returns
+        -------
+        Columns: by-columns, term, level, estimate, std_error, df, conf_low, conf_high, n, n_eff, deff.
+        `n_eff` is n / deff, NaN where the design effect is zero (a calibrated total) or not defined.
+        """
+        return self.labels.assign(
+            estimate=self.value,
+            std_error=self.std_error,
+            df=self.df,
+            conf_low=self.conf_low,
+            conf_high=self.conf_high,
+            n=self.n.astype(np.int64) if np.isfinite(self.n).all() else self.n,
+            n_eff=np.divide(self.n, self.deff, out=np.full(self.n.size, np.nan), where=self.deff > 0),
+            deff=self.deff,
+        )
+
+    def contrast(self, weights: Mapping[object, float] | ArrayLike, names: Sequence[str] | None = None) -> Estimate:
+        """Linear combinations of the estimates, with their covariance.
+
+        Parameters
+        ----------
+        weights : coefficient per label, or a (q, k) matrix with one row per combination. A label is a
+            row's `level` or a by-value; a tuple of several of its labels where one is not enough.
+        names : q names for the `term` column; made from the labels otherwise.
+
+        Returns
+        -------
+        Estimate of q contrasts. df and n are those of all domains of the call together; deff is NaN.
+
+        Raises
+        ------
+        EstimationError : a label that no row or several rows have, or a matrix of the wrong width.
+
+        References
+        ----------
+        R equivalent: survey::svycontrast.
+        """
+        k = self.value.size
+        if isinstance(weights, Mapping):
+            matrix = np.zeros((1, k))
+            for label, coefficient in weights.items():
+                matrix[0, self._position(label)] = coefficient
+            shown = [" ".join(f"{c:+g} {label}" for label, c in weights.items())]
+        else:
+            matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+            shown = [f"contrast {i + 1}" for i in range(len(matrix))]
+            if matrix.shape[1] != k:
+                raise EstimationError(
+                    f"`weights` must have one column per estimate; got {matrix.shape[1]} columns for {k} estimates."
+                )
+        if names is not None and len(names) != len(matrix):
+            raise EstimationError(f"`names` must name each of the {len(matrix)} contrasts; got {len(names)}.")
+        q = len(matrix)
+        labels = pd.DataFrame({"term": list(names) if names is not None else shown, "level": ""})
+        df, n = np.full(q, self.whole_df), np.full(q, self.whole_n)
+        value, vcov = matrix @ self.value, matrix @ self.vcov @ matrix.T
+        low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, self.level)
+        return replace(
+            self,
+            labels=labels,
+            value=value,
+            vcov=vcov,
+            df=df,
+            n=n,
+            deff=np.full(q, np.nan),
+            conf_low=low,
+            conf_high=high,
+        )
+
+    def _position(self, label: object) -> int:
+        """Row that a label means."""
+        wanted = set(label) if isinstance(label, tuple) else {label}
+        hits = [i for i, row in enumerate(self.labels.itertuples(index=False, name=None)) if wanted <= set(row)]
+        if len(hits) == 1:
+            return hits[0]
+        what = "no estimate has it" if not hits else f"{len(hits)} estimates have it"
+        known = [tuple(v for v in row if v != "") for row in self.labels.itertuples(index=False, name=None)]
+        raise EstimationError(
+            f"`weights` must name estimates by a label that only one has; {label!r}: {what}. Labels are {known[:12]}."
+        )
+
+
+def t_interval(value: FloatArray, std_error: FloatArray, df: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Bounds: value plus and minus the t quantile of the level times the standard error; NaN where df is 0."""
+    check_level(level)
+    half = stdtrit(np.where(df > 0, df, np.nan), 0.5 + level / 2) * std_error
+    return value - half, value + half
+
+
+def check_level(level: float) -> None:
+    """Raise unless a confidence level lies between 0 and 1."""
+    if not 0 < level < 1:
+        raise EstimationError(f"`level` must lie between 0 and 1, as 0.95 does; got {level!r}.")
+
+
+def estimate(
+    cells: Cells, statistic: Statistic, *, level: float = 0.95, interval: IntervalMethod | None = None
+) -> Estimate:
+    """Give a statistic its covariance, degrees of freedom, design effect and bounds.
+
+    Parameters
+    ----------
+    interval : method for proportions; None for a t interval.
+    """
+    check_level(level)
+    vcov = covariance(cells, statistic.influence)
+    domains, position = _distinct_columns(statistic.membership)
+    df = degrees_of_freedom(cells, domains)[position]
+    n = (cells.n @ domains)[position].astype(np.float64)
+    simple = _simple_variance(cells, statistic, n)
+    variance = np.diag(vcov)
+    deff = np.divide(variance, simple, out=np.full(n.size, np.nan), where=simple > 0)
+    std_error = np.sqrt(variance)
+    if interval is None:
+        low, high = t_interval(statistic.value, std_error, df, level)
+    else:
+        low, high = proportion_interval(statistic.value, std_error, n, df, level, interval)
+    whole_df = float(degrees_of_freedom(cells, cells.inside[:, None])[0])
+    whole_n = float(cells.n.sum())
+    return Estimate(statistic.labels, statistic.value, vcov, df, n, deff, low, high, level, whole_df, whole_n)
+
+
+def _distinct_columns(membership: BoolArray) -> tuple[BoolArray, IntArray]:
+    """Distinct columns of a (C, k) Boolean array, and (k,) which of them each column is."""
+    if membership.shape[1] == 1:
+        return membership, np.zeros(1, dtype=np.intp)
+    keys = [column.tobytes() for column in np.ascontiguousarray(membership.T)]
+    first = {key: i for i, key in reversed(list(enumerate(keys)))}
+    kept = sorted(first.values())
+    rank = {keys[i]: r for r, i in enumerate(kept)}
+    return membership[:, kept], np.array([rank[key] for key in keys], dtype=np.intp)
+
+
+def _simple_variance(cells: Cells, statistic: Statistic, n: FloatArray) -> FloatArray:
+    """(k,) variance under simple random sampling with replacement of n respondents.
+
+    `W^2 S^2 / n` with S^2 the weighted variance of the influence within the domain, as in R's
+    `svymean(deff="replace")`. A constant variable gives rounding error, not variance: it is set to zero.
+    """
+    members = statistic.membership.astype(np.float64)
+    size = cells.weight @ members
+    first = np.einsum("c,ck,ck->k", cells.weight, members, statistic.influence) / size
+    spread = members * (statistic.influence - first) ** 2
+    second = cells.weight @ spread / size
+    level = np.einsum("c,ck->k", cells.weight, members * statistic.influence**2) / size
+    second = np.where(second > 1e-24 * level, second, 0.0)
+    return np.divide(size**2 * second, n - 1, out=np.zeros_like(n), where=n > 1)
+
+
+def total(
+    design: Design,
+    x: str | Sequence[str],
+    *,
+    by: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    missing: Missing = "drop",
+) -> Estimate:
+    """Population totals.
+
+    Parameters
+    ----------
+    x : numeric variables, or categorical ones, whose levels are counted. Rows with a missing value in any
+        variable of the call are left out as a domain is.
+    by : variables whose combinations are the domains.
+    level : confidence level of the t intervals.
+    missing : "drop" or "fail".
+
+    Raises
+    ------
+    EstimationError : unknown variable, missing values under "fail", or no respondent left.
+
+    References
+    ----------
+    R equivalent: survey::svytotal, svyby.
+    """
+    return _estimates(design, x, by, level, missing, statistics.total)
+
+
+def mean(
+    design: Design,
+    x: str | Sequence[str],
+    *,
+    by: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    missing: Missing = "drop",
+) -> Estimate:
+    """Population means; of a categorical variable, the shares of its levels.
+
+    Parameters
+    ----------
+    x : one or several variables; several are estimated on the rows that know them all.
+    by : variables whose combinations are the domains.
+    level : confidence level of the t intervals.
+    missing : "drop" or "fail".
+
+    Raises
+    ------
+    EstimationError : unknown variable, missing values under "fail", or no respondent left.
+
+    References
+    ----------
+    R equivalent: survey::svymean, svyby.
+    """
+    return _estimates(design, x, by, level, missing, statistics.mean)
+
+
+def _estimates(
+    design: Design,
+    x: str | Sequence[str],
+    by: str | Sequence[str] | None,
+    level: float,
+    missing: Missing,
+    statistic: Callable[[Cells, Terms, Domains], Statistic],
+) -> Estimate:
+    """Totals or means of variables by domains."""
+    variables, groups = as_names(x, "x"), as_names(by, "by")
+    cells = collapse(design, [*variables, *groups], missing)
+    made = statistic(cells, statistics.terms(cells, variables), statistics.domains(cells, groups))
+    return estimate(cells, made, level=level)
+
+
+def as_names(names: str | Sequence[str] | None, argument: str) -> list[str]:
+    """Argument that is a name, several names or nothing, as a list of distinct names."""
+    if names is None:
+        return []
+    if isinstance(names, str):
+        return [names]
+    listed = list(names)
+    if not all(isinstance(name, str) for name in listed):
+        raise EstimationError(f"`{argument}` must be a column name or a list of them; got {names!r}.")
+    if len(set(listed)) < len(listed):
+        raise EstimationError(f"`{argument}` must name each variable once; got {listed}.")
+    return listed
+
+
+def proportion(
+    design: Design,
+    x: str,
+    *,
+    by: str | Sequence[str] | None = None,
+    interval: IntervalMethod = "logit",
+    level: float = 0.95,
+    missing: Missing = "drop",
+) -> Estimate:
+    """Shares of the levels of a categorical variable, between 0 and 1, with intervals made for proportions.
+
+    Parameters
+    ----------
+    x : categorical (or Boolean, or text) variable.
+    by : variables whose combinations are the domains.
+    interval : "logit", "korn-graubard", "wilson", "beta" or "wald"; see `survey.intervals`.
+    level : confidence level.
+    missing : "drop" or "fail".
+
+    Raises
+    ------
+    EstimationError : a numeric variable, unknown names, missing values under "fail", or no respondent left.
+
+    References
+    ----------
+    R equivalent: survey::svyciprop, svyby.
+    """
+    groups = as_names(by, "by")
+    cells = collapse(design, [x, *groups], missing)
+    if statistics.is_numeric(cells.frame[x]):
+        raise EstimationError(
+            f"`x` must be categorical; {x!r} is numeric. Use `mean`, or make it a pandas Categorical first."
+        )
+    shares = statistics.mean(cells, statistics.terms(cells, [x]), statistics.domains(cells, groups))
+    return estimate(cells, shares, level=level, interval=interval)
+
+
+def ratio(
+    design: Design,
+    y: str,
+    x: str,
+    *,
+    by: str | Sequence[str] | None = None,
+    level: float = 0.95,
+    missing: Missing = "drop",
+) -> Estimate:
+    """Ratio of the totals of two numeric variables, y over x.
+
+    Parameters
+    ----------
+    y, x : numerator and denominator.
+    by : variables whose combinations are the domains.
+    level : confidence level of the t interval.
+    missing : "drop" or "fail".
+
+    Raises
+    ------
+    EstimationError : a variable that is not numeric, a denominator that sums to zero, or no respondent left.
+
+    References
+    ----------
+    R equivalent: survey::svyratio.
+    """
+    groups = as_names(by, "by")
+    cells = collapse(design, [y, x, *groups], missing)
+    for argument, name in (("y", y), ("x", x)):
+        if not statistics.is_numeric(cells.frame[name]):
+            raise EstimationError(f"`{argument}` must be numeric; {name!r} has type {cells.frame[name].dtype}.")
+    made = statistics.ratio(
+        cells, statistics.terms(cells, [y]), statistics.terms(cells, [x]), statistics.domains(cells, groups)
+    )
+    return estimate(cells, made, level=level)

@@ -1,0 +1,162 @@
+"""Totals, means, proportions and ratios on cells: a value and an influence function, nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from survey.cells import Cells, code_values, compress, mixed_radix
+from survey.design import BoolArray, FloatArray, IntArray
+from survey.errors import EstimationError
+
+Share = Literal["column", "row", "cell"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statistic:
+    """k statistics evaluated on C patterns.
+
+    Attributes
+    ----------
+    labels : k rows; what each statistic is: by-columns, `term`, `level`.
+    value : (k,) values.
+    influence : (C, k) influence of one respondent with each pattern, weight not included.
+    membership : (C, k) patterns of the domain that each statistic is about.
+    """
+
+    labels: pd.DataFrame
+    value: FloatArray
+    influence: FloatArray
+    membership: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Domains:
+    """Patterns sorted into G domains.
+
+    Attributes
+    ----------
+    labels : G rows, one column per by-variable.
+    indicator : (C, G) whether each pattern belongs to each domain.
+    """
+
+    labels: pd.DataFrame
+    indicator: BoolArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Terms:
+    """Variables laid out as numbers: a numeric variable as itself, a categorical one as its indicators.
+
+    Attributes
+    ----------
+    labels : m rows, `term` and `level` ("" for a numeric variable).
+    values : (C, m) values; zero outside the domain.
+    """
+
+    labels: pd.DataFrame
+    values: FloatArray
+
+
+def domains(cells: Cells, by: Sequence[str]) -> Domains:
+    """Domains that the by-variables make, in the order of their levels; empty combinations are left out."""
+    if not by:
+        return Domains(pd.DataFrame(index=range(1)), cells.inside[:, None])
+    coded = [code_values(cells.frame[name]) for name in by]
+    key, size = mixed_radix([codes for codes, _ in coded], [len(values) for _, values in coded], cells.n.size)
+    live = np.flatnonzero(cells.inside)
+    dense, first = compress(key[live], size)
+    indicator = np.zeros((cells.n.size, first.size), dtype=bool)
+    indicator[live, dense] = True
+    return Domains(cells.frame.loc[live[first], list(by)].reset_index(drop=True), indicator)
+
+
+def terms(cells: Cells, variables: Sequence[str]) -> Terms:
+    """Values of the variables on the patterns."""
+    columns: list[FloatArray] = []
+    labels: list[tuple[str, object]] = []
+    for name in variables:
+        column = cells.frame[name]
+        if is_numeric(column):
+            values = np.where(cells.inside, column.to_numpy(dtype=np.float64, na_value=np.nan), 0.0)
+            if not np.isfinite(values).all():
+                raise EstimationError(f"`{name}` must be finite; it holds an infinite value. Recode it as missing.")
+            columns.append(values)
+            labels.append((name, ""))
+        else:
+            for level, indicator in zip(*level_indicators(cells, name), strict=True):
+                columns.append(indicator.astype(np.float64))
+                labels.append((name, level))
+    return Terms(pd.DataFrame(labels, columns=["term", "level"]), np.column_stack(columns))
+
+
+def is_numeric(column: pd.Series[Any]) -> bool:
+    """Whether a variable is a quantity rather than a set of answers."""
+    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+
+
+def level_indicators(cells: Cells, name: str) -> tuple[list[object], list[BoolArray]]:
+    """Levels of a categorical variable, all those of its type, and (C,) indicators of them."""
+    codes, values = code_values(cells.frame[name])
+    return list(values), [(codes == position) & cells.inside for position in range(len(values))]
+
+
+def total(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
+    """Totals: sum of w x in each domain; the influence is x itself. R equivalent: survey::svytotal."""
+    influence = _spread(groups.indicator.astype(np.float64), measured.values)
+    return _statistic(groups, measured.labels, cells.weight @ influence, influence)
+
+
+def mean(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
+    """Means in each domain; influence (x - mean) / (sum of weights). R equivalent: survey::svymean."""
+    indicator = groups.indicator.astype(np.float64)
+    size = cells.weight @ indicator
+    value = (indicator.T @ (cells.weight[:, None] * measured.values)) / size[:, None]
+    scaled = indicator / size
+    influence = _spread(scaled, measured.values) - np.repeat(scaled, value.shape[1], axis=1) * value.reshape(-1)
+    return _statistic(groups, measured.labels, value.reshape(-1), influence)
+
+
+def ratio(cells: Cells, numerator: Terms, denominator: Terms, groups: Domains) -> Statistic:
+    """Ratios of totals y / x in each domain; influence (y - R x) / X. R equivalent: survey::svyratio."""
+    indicator = groups.indicator.astype(np.float64)
+    weighted = cells.weight[:, None] * indicator
+    below = (weighted.T @ denominator.values)[:, 0]
+    if (below == 0).any():
+        empty = groups.labels.iloc[int((below == 0).argmax())].to_dict()
+        raise EstimationError(
+            f"`denominator` must have a total other than zero; {denominator.labels['term'][0]!r} sums to zero "
+            f"{'in ' + str(empty) if empty else 'over the sample'}."
+        )
+    value = (weighted.T @ numerator.values) / below[:, None]
+    m = value.shape[1]
+    scaled = indicator / below
+    influence = _spread(scaled, numerator.values) - np.repeat(scaled * denominator.values, m, axis=1) * value.reshape(
+        -1
+    )
+    labels = numerator.labels.assign(term=numerator.labels["term"] + "/" + denominator.labels["term"][0])
+    return _statistic(groups, labels, value.reshape(-1), influence)
+
+
+def _spread(indicator: FloatArray, values: FloatArray) -> FloatArray:
+    """(C, G m) products of (C, G) indicators and (C, m) values, domain by domain."""
+    product = indicator[:, :, None] * values[:, None, :]
+    return product.reshape(len(values), -1)
+
+
+def _statistic(groups: Domains, labels: pd.DataFrame, value: FloatArray, influence: FloatArray) -> Statistic:
+    """Statistic whose rows run domain by domain and, within one, term by term."""
+    n_groups, m = len(groups.labels), len(labels)
+    position: IntArray = np.repeat(np.arange(n_groups), m)
+    rows = pd.concat(
+        [
+            groups.labels.iloc[position].reset_index(drop=True),
+            pd.concat([labels] * n_groups, ignore_index=True),
+        ],
+        axis=1,
+    )
+    return Statistic(rows, value, influence, groups.indicator[:, position])

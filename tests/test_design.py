@@ -1,0 +1,149 @@
+"""Designs: what they refuse, domains, weights from population sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import survey
+
+
+def frame(n: int = 12) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "w": np.linspace(1, 2, n),
+            "h": np.repeat(["north", "south"], n // 2),
+            "psu": np.tile([1, 2, 3], n // 3),
+            "N": np.repeat([30.0, 60.0], n // 2),
+            "y": np.arange(n, dtype=float),
+            "g": pd.Categorical(np.tile(["a", "b"], n // 2)),
+        },
+        index=pd.Index([f"r{i}" for i in range(n)]),
+    )
+
+
+def changed(column: str, row: int, value: Any) -> pd.DataFrame:
+    data = frame().astype({"w": float})
+    data.iloc[row, data.columns.get_loc(column)] = value  # type: ignore[index]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "message"),
+    [
+        (frame(), {"weight": "weight"}, "`weight` must name a column of the data; 'weight' is not among"),
+        (frame(), {"weight": "h"}, "`weight` must be numeric; column 'h' has type"),
+        (changed("w", 3, -1.0), {"weight": "w"}, r"'w' is negative in 1 of 12 rows, first in row 'r3' \(-1.0\)"),
+        (changed("w", 3, np.nan), {"weight": "w"}, r"'w' is missing in 1 of 12 rows, first in row 'r3' \(nan\)"),
+        (changed("w", 5, np.inf), {"weight": "w"}, "'w' is infinite in 1 of 12 rows, first in row 'r5'"),
+        (frame().assign(w=0.0), {"weight": "w"}, "`weight` must be positive for someone; 'w' is zero in all 12 rows"),
+        (frame().head(0), {}, "`data` must hold at least one respondent"),
+        ({"a": [1]}, {}, "`data` must be a table"),
+        (pd.concat([frame(), frame()["w"]], axis=1), {}, r"`data` must have unique column names; found twice: \['w'\]"),
+        (frame(), {"strata": "stratum"}, "`strata` must name a column of the data; 'stratum'"),
+        (changed("h", 2, None), {"strata": "h"}, "'h' is missing in 1 rows, first in row 'r2'"),
+        (
+            frame(),
+            {"strata": "h", "psu": "psu"},
+            "`psu` must lie within one stratum; 'psu' = 1 occurs in strata 'north'",
+        ),
+        (frame(), {"ssu": "psu"}, "`ssu` names units below the PSUs, but `psu` is None"),
+        (frame(), {"psu": "psu", "strata": ["h", "g"]}, "`strata` names 2 stages, but the design has 1"),
+        (frame(), {"fpc": "h"}, "`fpc` must be numeric"),
+        (frame().assign(N=0.0), {"fpc": "N"}, "`fpc` must be a positive population size or sampling fraction"),
+        (frame(), {"fpc": "N"}, "`fpc` must be constant within a stratum; 'N' runs from 30 to 60"),
+        (frame().assign(N=5.0), {"fpc": "N"}, "stratum 'the whole sample' has 12 units sampled from 5 by 'N'"),
+        (
+            frame().assign(N=lambda d: np.where(d["h"] == "north", 0.5, 60.0)),
+            {"fpc": "N", "strata": "h"},
+            "'N' mixes 0.5",
+        ),
+        (frame(), {"lonely_psu": "ignore"}, "`lonely_psu` must be one of fail, adjust"),
+    ],
+)
+def test_impossible_designs_are_refused(data: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(survey.DesignError, match=message):
+        survey.Design(data, **{"weight": None, **arguments})
+
+
+def test_a_zero_weight_counts_for_nothing_but_keeps_its_psu() -> None:
+    data = frame().assign(w=lambda d: np.where(d["psu"] == 3, 0.0, d["w"]))
+    design = survey.Design(data, weight="w", strata="h", psu="psu", nest=True)
+    assert design.n == 8
+    assert design.df == 2.0
+    used = data[data["w"] > 0]
+    mean = survey.mean(design, "y")
+    centred = used["w"] * (used["y"] - np.average(used["y"], weights=used["w"])) / used["w"].sum()
+    totals = centred.groupby([used["h"], used["psu"]]).sum().unstack().assign(**{"3": 0.0})
+    by_hand = ((totals.sub(totals.mean(axis=1), axis=0) ** 2).sum(axis=1) * 3 / 2).sum()
+    np.testing.assert_allclose(mean.std_error[0] ** 2, by_hand, rtol=1e-12)
+
+
+def test_weights_come_from_population_sizes_where_none_are_given() -> None:
+    design = survey.Design(frame(), strata="h", fpc="N")
+    np.testing.assert_allclose(design.weights, np.repeat([5.0, 10.0], 6))
+    np.testing.assert_allclose(survey.Design(frame()).weights, 1.0)
+    with pytest.raises(survey.DesignError, match="`fpc` must give the fractions of all 2 stages; it names 1"):
+        survey.Design(frame().assign(N=60.0), psu="psu", ssu="g", fpc="N")
+
+
+def test_a_lonely_psu_is_refused_and_named() -> None:
+    data = frame().assign(h=["alone"] + ["north"] * 5 + ["south"] * 6)
+    design = survey.Design(data, weight="w", strata="h")
+    with pytest.raises(survey.LonelyPSUError, match=r"`strata` must hold two PSUs each .* 1 of 3 have one: 'alone'"):
+        survey.mean(design, "y")
+    rules: tuple[Any, ...] = ("adjust", "average", "certainty", "remove")
+    for rule in rules:
+        chosen = survey.Design(data, weight="w", strata="h", lonely_psu=rule)
+        assert survey.mean(chosen, "y").std_error[0] > 0
+
+
+def test_a_stratum_taken_whole_is_not_lonely() -> None:
+    data = frame().assign(h=["alone"] + ["north"] * 5 + ["south"] * 6)
+    data["N"] = data["h"].map({"alone": 1.0, "north": 50.0, "south": 60.0})
+    assert survey.mean(survey.Design(data, strata="h", fpc="N"), "y").std_error[0] > 0
+
+
+def test_domains_nest_and_keep_every_row() -> None:
+    design = survey.Design(frame(), weight="w")
+    inner = design.domain("y >= 3").domain(frame()["g"] == "a")
+    assert inner.n == 4
+    assert len(inner.frame) == 12
+    np.testing.assert_array_equal(inner.weights > 0, (frame()["y"] >= 3) & (frame()["g"] == "a"))
+    assert design.n == 12
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        ("g == 'c'", "\"g == 'c'\" is true for no respondent"),
+        ("age > 3", "`condition` must be an expression over the columns; 'age > 3' fails"),
+        ("y +", "`condition` must be an expression over the columns"),
+        ("y + 1", "`condition` must give True or False for each of the 12 rows; got float64"),
+        (np.array([True]), r"got bool of shape \(1,\)"),
+    ],
+)
+def test_bad_domains_are_refused(condition: Any, message: str) -> None:
+    with pytest.raises(survey.DesignError, match=message):
+        survey.Design(frame()).domain(condition)
+
+
+def test_later_edits_of_the_callers_table_do_not_reach_the_design() -> None:
+    data = frame()
+    design = survey.Design(data, weight="w")
+    before = survey.mean(design, "y").value.copy()
+    data.loc["r0", ["y", "w"]] = [1e6, 50.0]
+    np.testing.assert_array_equal(survey.mean(design, "y").value, before)
+    with pytest.raises(ValueError, match="read-only"):
+        design.weights[0] = 3.0
+
+
+def test_other_tables_than_pandas_are_read_through_narwhals() -> None:
+    pa = pytest.importorskip("pyarrow")
+
+    data = frame().reset_index(drop=True).drop(columns="g")
+    design = survey.Design(pa.Table.from_pandas(data), weight="w")
+    np.testing.assert_allclose(survey.mean(design, "y").value, survey.mean(survey.Design(data, weight="w"), "y").value)
