@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from survey.codebook import Codebook
 from survey.design import Design
 from survey.errors import (
     CalibrationError,
@@ -16,10 +17,13 @@ from survey.errors import (
     SurveyError,
 )
 from survey.estimates import Estimate, mean, proportion, ratio, total
+from survey.items import Item, Level
+from survey.records import read_respondents, write_respondents
 from survey.weighting import margin_table, poststratify, rake, weight_summary
 
 __all__ = [
     "CalibrationError",
+    "Codebook",
     "CodebookError",
     "ConvergenceError",
     "Design",
@@ -27,6 +31,8 @@ __all__ = [
     "DisclosureError",
     "Estimate",
     "EstimationError",
+    "Item",
+    "Level",
     "LonelyPSUError",
     "RecordsError",
     "SeparationError",
@@ -37,6 +43,8 @@ __all__ = [
     "proportion",
     "rake",
     "ratio",
+    "read_respondents",
     "total",
     "weight_summary",
+    "write_respondents",
 ]

@@ -149,8 +149,9 @@ def _scatter_of_rows(cells: Cells, stage: Stage, values: FloatArray) -> tuple[Fl
     entry_scale = scale[cells.entry_cluster]
     centred = (cells.entry_weight / cells.entry_n)[:, None] * at - means[cells.entry_cluster]
     absent = stage.n_h - np.bincount(cells.entry_cluster, weights=cells.entry_n, minlength=stage.n_h.size)
-    result = at.T @ ((entry_scale * cells.entry_scatter)[:, None] * at)
-    result += centred.T @ ((entry_scale * cells.entry_n)[:, None] * centred)
+    result = centred.T @ ((entry_scale * cells.entry_n)[:, None] * centred)
+    uneven = np.flatnonzero(cells.entry_scatter)  # entries of one respondent, or of equal weights, have none
+    result += at[uneven].T @ ((entry_scale * cells.entry_scatter)[uneven, None] * at[uneven])
     result += means.T @ ((scale * absent)[:, None] * means)
     return _with_lonely(stage, result, sums, cells.lonely_psu), sums
 

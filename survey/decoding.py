@@ -1,0 +1,233 @@
+"""From the cells of a file to answers: codes and labels become categories, missing codes become reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from survey.items import NO_ANSWER, Item, as_code, nearest
+from survey.record_files import PLAIN_NUMBER, Failure
+from survey.schema import all_whole, category_dtype, companion, missing_dtype, number_dtype
+
+HINTS = 50
+"""Different wrong labels for which the nearest right one is looked up: a search costs time."""
+
+BLANK = f"is blank; give a code, or add a level {NO_ANSWER!r} to `missing` in the codebook for blank cells"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """One column of answers.
+
+    values : (n,) categories or numbers; missing where there is no valid answer.
+    reasons : (n,) why an answer is missing; None where the item has no missing codes.
+    failures : cells that the codebook does not allow.
+    """
+
+    values: pd.Series
+    reasons: pd.Series | None
+    failures: list[Failure]
+
+
+def decode(cells: pd.Series, item: Item, reasons: pd.Series | None = None) -> Answers:
+    """Read the cells of one column as answers to an item.
+
+    Parameters
+    ----------
+    cells : (n,) codes or labels, as numbers or text.
+    item : the item; not of kind "id" or "text".
+    reasons : (n,) cells of a column of reasons, which fill the blanks of `cells`.
+
+    Returns
+    -------
+    The answers.
+    """
+    cells = _comparable(cells)
+    failures: list[Failure] = []
+    if reasons is not None:
+        cells, failures = _with_reasons(cells, _comparable(reasons), item)
+    positions, numbers, found = _numbers(cells, item) if item.kind == "numeric" else _positions(cells, item)
+    index, name = cells.index, cells.name
+    if item.kind == "numeric":
+        whole = number_dtype(item) == "int64" and all_whole(numbers)
+        values = pd.Series(numbers.astype(np.int64) if whole else numbers, index=index, name=name)
+    else:
+        levels = np.where(positions < len(item.levels), positions, -1)
+        values = pd.Series(pd.Categorical.from_codes(levels, dtype=category_dtype(item)), index=index, name=name)
+    if not item.missing:
+        return Answers(values, None, failures + found)
+    missing = np.where(positions >= len(item.levels), positions - len(item.levels), -1)
+    why = pd.Categorical.from_codes(missing, dtype=missing_dtype(item))
+    return Answers(values, pd.Series(why, index=index, name=companion(str(name))), failures + found)
+
+
+def identifiers(cells: pd.Series) -> pd.Series:
+    """Read identifiers: whole numbers where all of them are, else text as it stands; blanks are missing."""
+    if pd.api.types.is_integer_dtype(cells.dtype) and not cells.hasnans:
+        return cells.astype("int64")
+    texts = as_text(cells)
+    texts = texts.mask(texts.isna() | (texts.str.strip() == ""))
+    present = texts.dropna()
+    if len(present) == len(texts) and bool(present.str.fullmatch(r"-?(?:0|[1-9]\d{0,17})").all()):
+        return texts.astype("int64")
+    return texts
+
+
+def as_text(cells: pd.Series) -> pd.Series:
+    """Write cells as text: 1.0 as "1", blanks as missing."""
+    cells = _comparable(cells)
+    codes, uniques = pd.factorize(cells)
+    texts = [u if isinstance(u, str) else str(as_code(u)) for u in uniques]
+    # A missing cell has the code -1 and picks the last one.
+    chosen = np.array([*(text or None for text in texts), None], dtype=object)[codes]
+    return pd.Series(chosen, index=cells.index, name=cells.name)
+
+
+def plain_numbers(cells: pd.Series) -> pd.Series:
+    """Turn text into numbers where all of it is plain numbers ("007" is not), and blanks into missing."""
+    if not (pd.api.types.is_string_dtype(cells.dtype) or cells.dtype == object):
+        return cells
+    filled = cells.astype(object).where(cells.notna() & (cells.astype(object) != ""), None)
+    present = filled.dropna().unique()
+    if len(present) and all(
+        re.fullmatch(PLAIN_NUMBER, cell) if isinstance(cell, str) else type(cell) in (int, float) for cell in present
+    ):
+        return pd.to_numeric(filled)
+    return pd.Series(filled.to_numpy(), index=cells.index, name=cells.name)
+
+
+def shown(cell: object) -> object:
+    """Show a cell as a person would write it: blanks as "", whole floats as integers."""
+    if cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell)):
+        return ""
+    cell = cell.item() if isinstance(cell, np.generic) else cell
+    return as_code(cell) if isinstance(cell, float) and cell.is_integer() else cell
+
+
+def label_failures(column: str, item: Item, labels: Mapping[int | str, str]) -> list[Failure]:
+    """Report value labels of a file that give a code the meaning which the codebook gives another."""
+    answers = (*item.levels, *item.missing)
+    own = {as_code(level.code): level.label for level in answers}
+    folded = {level.label.casefold(): level.label for level in answers}
+    return [
+        (None, column, f"{as_code(code)} = {label}", f"the codebook labels this code {own[as_code(code)]!r}")
+        for code, label in labels.items()
+        if as_code(code) in own and label.casefold() in folded and label.casefold() != own[as_code(code)].casefold()
+    ]
+
+
+def _comparable(cells: pd.Series) -> pd.Series:
+    """Undo types that hide what a cell says: categories, dates, and true and false among numbers."""
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        return cells.astype(object)
+    if cells.dtype.kind in "mM":
+        return cells.astype(object).map(str, na_action="ignore")
+    return cells
+
+
+def _with_reasons(cells: pd.Series, reasons: pd.Series, item: Item) -> tuple[pd.Series, list[Failure]]:
+    """Put the reasons where the cells are blank; a reason beside an answer is a failure."""
+    blank = cells.isna() | (cells.astype(object) == "")
+    given = reasons.notna() & (reasons.astype(object) != "")
+    known = {level.label for level in item.missing}
+    wrong = given & (~blank | ~reasons.astype(object).isin(known))
+    rule = f"must be the reason of a blank answer, one of {', '.join(map(repr, item.missing_labels))}"
+    rows = np.flatnonzero(wrong)
+    failures = _failures(rows, reasons, {0: rule}, np.zeros_like(rows))
+    return cells.astype(object).where(~(blank & given), reasons.astype(object)), failures
+
+
+def _lookup(item: Item) -> tuple[dict[str, int], dict[int | str, int]]:
+    """Positions of labels and of codes: the levels come first, the missing codes after them."""
+    answers = (*item.levels, *item.missing)
+    labels = {level.label: at for at, level in enumerate(answers)}
+    return labels, {as_code(level.code): at for at, level in enumerate(answers)}
+
+
+def _positions(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], list[Failure]]:
+    """Find the answer in each cell by looking at each different cell once."""
+    labels, codes = _lookup(item)
+    # True and false are codes of a Yes/No item only; elsewhere 1 is an answer like any other.
+    yes_no = {as_code(level.code) for level in item.levels} == {0, 1}
+    seen, uniques = pd.factorize(cells)
+    blank = labels.get(NO_ANSWER, -1) if item.missing else -1
+    # A missing cell has the code -1, so that what is said of blanks stands at the end.
+    at = np.full(len(uniques) + 1, blank, dtype=np.int64)
+    rules: dict[int, str] = {}
+    for place, value in enumerate(uniques):
+        if isinstance(value, str) and not value.strip():
+            continue
+        found = None if isinstance(value, bool | np.bool_) and not yes_no else _position(value, labels, codes)
+        if found is None:
+            rules[place] = _rule(value, item, hint=len(rules) < HINTS)
+        at[place] = -1 if found is None else found
+    positions = at[seen]
+    wrong = np.flatnonzero(positions < 0)
+    return positions, np.empty(0), _failures(wrong, cells, rules, seen[wrong])
+
+
+def _position(value: object, labels: Mapping[str, int], codes: Mapping[int | str, int]) -> int | None:
+    """Find the place of one cell among the answers: first by label, then by code."""
+    if isinstance(value, str):
+        return labels.get(value, codes.get(as_code(value.strip())))
+    return codes.get(as_code(value))
+
+
+def _rule(value: object, item: Item, *, hint: bool) -> str:
+    """Say what is wrong with a cell that is no answer."""
+    answers = (*item.levels, *item.missing)
+    if isinstance(value, str) and isinstance(as_code(value.strip()), str):
+        near = _hint(value, [level.label for level in answers]) if hint else ""
+        if near:
+            return f"is no label of the item{near}"
+    known = ", ".join(f"{level.code} {level.label}" for level in answers[:8])
+    more = f" and {len(answers) - 8} more" if len(answers) > 8 else ""
+    return f"is no code or label of the item; it has {known}{more}"
+
+
+def _hint(value: object, labels: Iterable[str]) -> str:
+    """Name the label that a mistyped one most likely stands for."""
+    near = nearest(value, labels)
+    return f"; did you mean {near!r}?" if near else ""
+
+
+def _numbers(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], list[Failure]]:
+    """Read numbers; missing codes and their labels are set apart."""
+    if cells.dtype == bool:
+        cells = cells.map({True: "True", False: "False"})
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
+    positions = np.full(len(cells), -1, dtype=np.int64)
+    labels, codes = _lookup(item)
+    for code, at in codes.items():
+        if isinstance(code, int):
+            positions[numbers == code] = at
+    other = np.flatnonzero(~np.isfinite(numbers))
+    seen, uniques = pd.factorize(cells.iloc[other].astype(object))
+    found = np.full(len(uniques) + 1, labels.get(NO_ANSWER, -1), dtype=np.int64)
+    rules: dict[int, str] = {}
+    for place, value in enumerate(uniques):
+        if str(value).strip():
+            found[place] = labels.get(str(value), -1)
+            near = _hint(value, labels) if len(rules) < HINTS and found[place] < 0 else ""
+            rules[place] = f"must be a finite number{near}"
+    positions[other] = found[seen]
+    wrong = found[seen] < 0
+    failures = _failures(other[wrong], cells, rules, seen[wrong])
+    numbers[(positions >= 0) | ~np.isfinite(numbers)] = np.nan
+    return positions, numbers, failures
+
+
+def _failures(
+    rows: npt.NDArray[np.intp], cells: pd.Series, rules: Mapping[int, str], seen: npt.NDArray[np.intp]
+) -> list[Failure]:
+    """List one failure per row; `seen` gives the place of the rule in `rules`, which has none for a blank."""
+    values, column = cells.iloc[rows].tolist(), str(cells.name)
+    return [
+        (row + 1, column, shown(value), rules.get(place, BLANK))
+        for row, value, place in zip(rows.tolist(), values, seen.tolist(), strict=True)
+    ]

@@ -1,0 +1,216 @@
+"""Reading files of respondents, before a codebook gives them a meaning: csv, parquet, xlsx, .sav and .dta."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from survey.errors import RecordsError
+from survey.schema import all_whole
+
+Failure = tuple[object, str, object, str]
+"""Row (respondents counted from 1; None for the whole file), column, value and the rule that it breaks."""
+
+PLAIN_NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][-+]?\d+)?"
+"""Text that is a number and nothing else: 007 and 1e999 are not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordFile:
+    """The cells of a file, before a codebook gives them a meaning.
+
+    frame : cells as they are stored, one row per respondent, columns of unique names.
+    value_labels : column -> code -> label, where the file carries labels.
+    failures : what is wrong with the file itself.
+    """
+
+    frame: pd.DataFrame
+    value_labels: Mapping[str, Mapping[int | str, str]] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+
+
+def read_file(path: Path) -> RecordFile:
+    """Read the cells of a file.
+
+    Parameters
+    ----------
+    path : the file; its ending says what it is.
+
+    Returns
+    -------
+    The cells, value labels and what is wrong with the file itself.
+
+    Raises
+    ------
+    RecordsError : the file is absent or empty, its ending is unknown, or it cannot be read.
+    """
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        endings = ", ".join(_READERS)
+        raise RecordsError(f"`path` must end in {endings}; found {path.name!r}. Save the records as one of these.")
+    if not path.is_file():
+        raise RecordsError(f"`path` must be an existing file; there is none at {path}. Check the name and the folder.")
+    if path.stat().st_size == 0:
+        raise RecordsError(f"`path` must hold records; {path.name} is empty (0 bytes). Export it again.")
+    return reader(path)
+
+
+def _unreadable(path: Path, error: Exception) -> RecordsError:
+    """Say that a file is not what its ending promises."""
+    why = " ".join(str(error).split()).rstrip(".")
+    kind = path.suffix.lower()
+    return RecordsError(f"`path` must be a sound {kind} file; {path.name} could not be read: {why}. Export it again.")
+
+
+def _open_quote(path: Path) -> RecordsError:
+    """Say that a quotation mark is not closed."""
+    return RecordsError(
+        f"`path` must close every quotation mark; one in {path.name} stays open. Find it, or save as .xlsx."
+    )
+
+
+def _first_of_each(frame: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[Failure]]:
+    """Keep the first of several columns with one name, and report the others."""
+    frame.columns = pd.RangeIndex(len(names))
+    counts = Counter(names)
+    failures: list[Failure] = [
+        (None, name, count, f"the column occurs {count} times; names of columns must differ")
+        for name, count in counts.items()
+        if count > 1
+    ]
+    first = frame[[names.index(name) for name in counts]]
+    first.columns = pd.Index(list(counts), dtype=object)
+    return first, failures
+
+
+def _read_csv(path: Path) -> RecordFile:
+    """Read text as it stands; a row with too few or too many fields is a failure of its own."""
+    import pyarrow as arrow  # type: ignore[import-untyped]
+    import pyarrow.csv as arrow_csv  # type: ignore[import-untyped]
+
+    # One open quotation mark in the last column would make all rows below it a single answer.
+    if path.read_bytes().count(b'"') % 2:
+        raise _open_quote(path)
+    bad: list[Failure] = []
+
+    def note_bad_row(row: Any) -> str:
+        rule = f"the row has {row.actual_columns} fields, the header {row.expected_columns}"
+        bad.append((row.number - 1, "", row.text, rule))
+        return "skip"
+
+    parse = arrow_csv.ParseOptions(
+        delimiter="\t" if path.suffix.lower() == ".tsv" else ",",
+        newlines_in_values=True,
+        invalid_row_handler=note_bad_row,
+    )
+    # Without a name for each column arrow takes the header, whose names may repeat: read it as data.
+    read = arrow_csv.ReadOptions(autogenerate_column_names=True, use_threads=False)
+    try:
+        with arrow_csv.open_csv(path, read_options=read, parse_options=parse) as stream:
+            text = [arrow.field(name, arrow.string()) for name in stream.schema.names]
+        convert = arrow_csv.ConvertOptions(column_types=arrow.schema(text), strings_can_be_null=False)
+        table = arrow_csv.read_csv(path, read_options=read, parse_options=parse, convert_options=convert)
+    except arrow.ArrowInvalid as error:
+        if "straddling" in str(error):
+            raise _open_quote(path) from error
+        raise _unreadable(path, error) from error
+    cells = table.to_pandas()
+    names = [str(name) for name in cells.iloc[0]]
+    if len(names) == 1 and ";" in names[0]:
+        raise RecordsError(
+            f"`path` must be separated by commas; {path.name} is separated by semicolons. "
+            "Save it with commas, or as .xlsx."
+        )
+    frame, failures = _first_of_each(cells.iloc[1:].reset_index(drop=True), names)
+    return RecordFile(_with_gaps(frame, bad), failures=(*failures, *dict.fromkeys(bad)))
+
+
+def _with_gaps(frame: pd.DataFrame, bad: list[Failure]) -> pd.DataFrame:
+    """Put an empty row where one was skipped, so that the rows after it keep their number."""
+    skipped = {int(str(failure[0])) - 1 for failure in bad}
+    if not skipped:
+        return frame
+    total = len(frame) + len(skipped)
+    frame.index = pd.Index([row for row in range(total) if row not in skipped])
+    return frame.reindex(range(total))
+
+
+def _read_parquet(path: Path) -> RecordFile:
+    """Read a Parquet file; labelled columns come as categoricals."""
+    import pyarrow as arrow
+
+    try:
+        frame = pd.read_parquet(path)
+    except arrow.ArrowInvalid as error:
+        raise _unreadable(path, error) from error
+    # An index with a name is a column that pandas set aside, such as the number of the respondent.
+    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
+    frame.columns = frame.columns.map(str)
+    return RecordFile(frame)
+
+
+def _read_xlsx(path: Path) -> RecordFile:
+    """Read the first sheet; its first row is the header."""
+    from zipfile import BadZipFile
+
+    try:
+        sheet = pd.read_excel(path, header=None, dtype=object, na_filter=False, engine="openpyxl")
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if sheet.empty:
+        raise RecordsError(f"`path` must hold records; the first sheet of {path.name} is empty. Put them there.")
+    names = [str(name) for name in sheet.iloc[0]]
+    frame, failures = _first_of_each(sheet.iloc[1:].reset_index(drop=True), names)
+    return RecordFile(frame, failures=tuple(failures))
+
+
+def _read_sav(path: Path) -> RecordFile:
+    """Read an SPSS file: codes as stored, user-missing codes included."""
+    import pyreadstat
+
+    try:
+        # Without user_missing the reasons for a missing answer would become NaN.
+        frame, meta = pyreadstat.read_sav(path, user_missing=True, apply_value_formats=False)
+    except pyreadstat.ReadstatError as error:
+        raise _unreadable(path, error) from error
+    return RecordFile(_whole(frame), meta.variable_value_labels)
+
+
+def _read_dta(path: Path) -> RecordFile:
+    """Read a Stata file: codes as stored, the extended missing values .a to .z as "a" to "z"."""
+    import pyreadstat
+
+    try:
+        frame, meta = pyreadstat.read_dta(path, user_missing=True, apply_value_formats=False)
+    except pyreadstat.ReadstatError as error:
+        raise _unreadable(path, error) from error
+    labels = dict(meta.variable_value_labels)
+    for column, letters in meta.missing_user_values.items():
+        # A letter is a missing value only in a column of numbers; the label tells which, else .a as in Stata.
+        named = labels.get(column, {})
+        cells = frame[column].astype(object)
+        marks = cells.map({x: named.get(x, f".{x}") for x in letters}).astype(object)
+        frame[column] = cells.where(marks.isna(), marks)
+    return RecordFile(_whole(frame), labels)
+
+
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """Undo that SPSS and Stata store every number as a float: columns of whole numbers become integers."""
+    floats = frame.select_dtypes("float64")
+    whole = [name for name in floats.columns if all_whole(floats[name].to_numpy())]
+    return frame.astype(dict.fromkeys(whole, "int64"))
+
+
+_READERS: Mapping[str, Callable[[Path], RecordFile]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".parquet": _read_parquet,
+    ".xlsx": _read_xlsx,
+    ".sav": _read_sav,
+    ".dta": _read_dta,
+}

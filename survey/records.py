@@ -1,0 +1,218 @@
+"""Respondent records: a file and its codebook make a validated frame, or one error with every failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from survey.codebook import Codebook
+from survey.decoding import BLANK, as_text, decode, identifiers, label_failures, plain_numbers, shown
+from survey.encoding import CodedFrame, encode
+from survey.errors import RecordsError
+from survey.items import Item
+from survey.recoding import derive
+from survey.record_files import Failure, read_file
+from survey.record_writers import replacing, write_file
+from survey.schema import companion
+from survey.validation import (
+    NULL_RULE,
+    column_failures,
+    items_in_column_order,
+    reason_failures,
+    records_error,
+    schema_failures,
+)
+
+
+def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.DataFrame:
+    """Read respondent records and check them against a codebook.
+
+    A column may hold codes (1, "1" and 1.0 are the same) or labels, which must match exactly. A blank cell is
+    the reason "No answer" where the codebook has a missing code of that label, and a failure otherwise.
+    Derived items are computed; one that the file already has must agree. Columns that the codebook does not
+    know, such as strata and PSUs, are kept at the end.
+
+    Parameters
+    ----------
+    path : .csv, .tsv (UTF-8), .parquet, .xlsx (first sheet), SPSS .sav or Stata .dta.
+    codebook : what the file should hold.
+
+    Returns
+    -------
+    One row per respondent, in file order: nominal and ordinal items as categoricals in codebook order,
+    numeric items as numbers, and per item with missing codes a column `<column>_missing` of reasons.
+
+    Raises
+    ------
+    RecordsError : anything that the codebook does not allow. `failures` lists every one as (row, column,
+        value, rule); rows count respondents from 1, without the header; None is the whole file.
+    """
+    file = read_file(Path(path))
+    cells = file.frame
+    failures = [*file.failures, *column_failures(cells.columns, codebook)]
+    if not len(cells):
+        failures.append((None, "", "", "the file has a header but no respondents"))
+    for item in codebook.items.values():
+        for column in item.columns:
+            failures += label_failures(column, item, file.value_labels.get(column, {}))
+    columns: dict[str, pd.Series] = {}
+    for item in items_in_column_order(codebook):
+        failures += _read_item(item, cells, columns, codebook)
+    frame = pd.DataFrame(columns, index=cells.index)
+    if len(cells):
+        broken = schema_failures(frame, cells, codebook, failures)
+        # Decoding has reported every blank; where it found a bad cell it left one behind.
+        failures += [failure for failure in broken if failure[3] != NULL_RULE]
+    # Rows that could not be split into fields are empty in `cells`: one failure is enough for each.
+    unread = {failure[0] for failure in file.failures} - {None}
+    failures = [failure for failure in failures if failure[0] not in unread or failure[1] == ""]
+    if failures:
+        raise records_error(Path(path).name, codebook, failures, cells)
+    others = {name: plain_numbers(cells[name]) for name in cells.columns if name not in frame.columns}
+    return frame.assign(**others)
+
+
+def write_respondents(
+    frame: pd.DataFrame,
+    path: str | os.PathLike[str],
+    codebook: Codebook,
+    *,
+    derived: Literal["omit", "write"] = "omit",
+) -> None:
+    """Write respondent records as codes, with labels and missing codes where the format carries them.
+
+    The file is read again before it is put in place: it gives back the same records, or nothing is written.
+    In .sav missing codes are declared as user-missing, in .dta they become .a, .b, ...
+
+    Parameters
+    ----------
+    frame : records as `read_respondents` returns them; derived items may be absent.
+    path : file to write; its ending (.csv, .tsv, .parquet, .xlsx, .sav, .dta) says how.
+    codebook : what the records hold.
+    derived : "write" also writes derived items, for use in other programs; reading computes them anyway.
+
+    Raises
+    ------
+    RecordsError : the frame breaks the codebook, or the format cannot hold the records exactly.
+    """
+    target = Path(path)
+    frame = frame.reset_index(drop=True)
+    failures = [*column_failures(frame.columns, codebook), *reason_failures(frame, codebook)]
+    failures += schema_failures(frame, frame, codebook, failures)
+    if failures:
+        raise records_error("frame", codebook, failures, frame)
+    items = [item for item in codebook.items.values() if derived == "write" or not item.is_derived]
+    items = [item for item in items if all(column in frame.columns for column in item.columns)]
+    with replacing(target) as draft:
+        write_file(draft, _with_other_columns(encode(frame, items), frame, codebook))
+        changed = _changed_column(frame, draft, codebook, [column for item in items for column in item.columns])
+        if changed:
+            raise RecordsError(
+                f"`frame` must survive in a {target.suffix} file unchanged; {changed!r} would not. "
+                "Shorten its text, strip blanks around it, or use .csv or .parquet."
+            )
+
+
+def _changed_column(frame: pd.DataFrame, path: Path, codebook: Codebook, columns: list[str]) -> str | None:
+    """Read a file again and name the first column that differs from the frame it was written from."""
+    try:
+        again = read_respondents(path, codebook)
+    except RecordsError as error:
+        return error.failures[0][1] if error.failures else path.name
+    return next((column for column in columns if not _same(frame[column], again[column])), None)
+
+
+def _read_item(item: Item, cells: pd.DataFrame, columns: dict[str, pd.Series], codebook: Codebook) -> Iterator[Failure]:
+    """Read the columns of one item into `columns`, and report the cells that are wrong."""
+    if item.is_derived:
+        yield from _derive_item(item, cells, columns, codebook)
+        return
+    for column in item.columns:
+        if column not in cells.columns:
+            continue
+        if item.kind == "id":
+            columns[column] = identifiers(cells[column])
+            for row in np.flatnonzero(columns[column].isna()):
+                yield int(row) + 1, column, "", "is blank; every respondent needs an id"
+        elif item.kind == "text":
+            columns[column] = as_text(cells[column])
+        else:
+            answers = decode(cells[column], item, _given_reasons(column, item, cells))
+            columns[column] = answers.values
+            if answers.reasons is not None:
+                columns[companion(column)] = answers.reasons
+            yield from answers.failures
+
+
+def _given_reasons(column: str, item: Item, cells: pd.DataFrame) -> pd.Series | None:
+    """Find the column of reasons that belongs to a column of answers, if the file has it."""
+    name = companion(column)
+    return cells[name] if item.missing and name in cells.columns else None
+
+
+def _derive_item(
+    item: Item, cells: pd.DataFrame, columns: dict[str, pd.Series], codebook: Codebook
+) -> Iterator[Failure]:
+    """Compute a derived item into `columns`, and report what the breaks or the file itself contradict."""
+    source = codebook.items[str(item.derived_from)]
+    if source.name not in columns:
+        return
+    answers = columns[source.name]
+    derived = derive(item, source, answers)
+    columns[item.name] = derived
+    known = derived.notna()
+    if item.missing:
+        columns[companion(item.name)] = columns[companion(source.name)].rename(companion(item.name))
+        known |= columns[companion(item.name)].notna()
+    for row in np.flatnonzero(answers.notna() & ~known & _in_range(answers, source)):
+        yield int(row) + 1, source.name, shown(answers.iloc[row]), f"lies outside the breaks of {item.name!r}"
+    if item.name not in cells.columns:
+        return
+    stored = replace(item, missing=item.stored_missing)
+    stated = decode(cells[item.name], stored, _given_reasons(item.name, stored, cells))
+    failures = [f for f in stated.failures if item.missing == stored.missing or f[3] != BLANK]
+    yield from failures
+    agree = _equal(derived, stated.values)
+    if stated.reasons is not None:
+        agree &= _equal(columns[companion(item.name)], stated.reasons)
+    failed = {failure[0] for failure in failures}
+    for row in np.flatnonzero(known & ~agree):
+        if row + 1 not in failed:
+            value = derived.iloc[row] if pd.notna(derived.iloc[row]) else columns[companion(item.name)].iloc[row]
+            rule = f"must be what the codebook derives from {source.name!r}: {shown(value)!r}"
+            yield int(row) + 1, item.name, shown(cells[item.name].iloc[row]), rule
+
+
+def _in_range(numbers: pd.Series, item: Item) -> pd.Series:
+    """Whether numbers lie within the bounds of their item: one that does not is reported as that."""
+    if item.kind != "numeric":
+        return pd.Series(True, index=numbers.index)
+    low = -np.inf if item.minimum is None else item.minimum
+    return numbers.between(low, np.inf if item.maximum is None else item.maximum)
+
+
+def _with_other_columns(coded: CodedFrame, frame: pd.DataFrame, codebook: Codebook) -> CodedFrame:
+    """Add the columns that the codebook does not know, such as strata and PSUs, as they are."""
+    items = codebook.items.values()
+    known = {name for item in items for column in item.columns for name in (column, companion(column))}
+    others = {str(name): frame[name] for name in frame.columns if name not in known}
+    return replace(coded, frame=coded.frame.assign(**others))
+
+
+def _equal(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Whether two columns agree, row by row; missing agrees with missing."""
+    return (one == other) | (one.isna() & other.isna())
+
+
+def _same(one: pd.Series, other: pd.Series) -> bool:
+    """Whether two columns hold the same answers; empty text is a blank."""
+    if isinstance(one.dtype, pd.CategoricalDtype):
+        return one.dtype == other.dtype and bool(_equal(one, other).all())
+    plain = [column.astype(object).where(column.astype(object) != "", None) for column in (one, other)]
+    return bool(_equal(plain[0], plain[1]).all())

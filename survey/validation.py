@@ -1,0 +1,121 @@
+"""Checking respondents against a codebook: all failures, and the one error that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from survey.codebook import Codebook
+from survey.decoding import shown
+from survey.errors import RecordsError
+from survey.items import Item, nearest
+from survey.record_files import Failure
+from survey.schema import companion
+
+LISTED = 20
+"""Failures that the message of the error shows; all of them are in `error.failures`."""
+
+NULL_RULE = "must not be blank"
+DUPLICATE_RULE = "is the id of more than one respondent"
+
+
+def items_in_column_order(codebook: Codebook) -> list[Item]:
+    """Items in the order of the columns: those asked, those derived, the weight."""
+    items = list(codebook.items.values())
+    weight = codebook.weight
+    extra = [] if weight is None or weight in codebook.items else [Item(weight, "Weight", "numeric")]
+    return [i for i in items if not i.is_derived] + [i for i in items if i.is_derived] + extra
+
+
+def column_failures(columns: Iterable[str], codebook: Codebook) -> Iterator[Failure]:
+    """Report the columns that the codebook needs and the file has not."""
+    present = list(columns)
+    asked = [item for item in items_in_column_order(codebook) if not item.is_derived]
+    wanted = [column for item in asked for column in item.columns]
+    spare = [name for name in present if name not in wanted]
+    for column in wanted:
+        if column not in present:
+            near = nearest(column, spare)
+            yield None, column, "", "the column is missing" + (f"; the file has {near!r}" if near else "")
+
+
+def schema_failures(
+    frame: pd.DataFrame, cells: pd.DataFrame, codebook: Codebook, known: list[Failure]
+) -> list[Failure]:
+    """Validate with pandera, all rules at once, and report what is not known yet."""
+    from pandera.errors import SchemaErrors
+
+    schema = codebook.schema()
+    rules = {name: _type_rule(column.dtype) for name, column in schema.columns.items()}
+    schema = schema.remove_columns([name for name in schema.columns if name not in frame.columns])
+    # Blanks and fractions among whole numbers, which are failures of their own, turn a column into float64.
+    floats = [name for name in schema.columns if frame[name].dtype == "float64"]
+    schema = schema.update_columns({name: {"dtype": "float64"} for name in floats})
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as error:
+        cases = error.failure_cases[["index", "column", "check", "failure_case"]]
+    else:
+        return []
+    rules_of_cells = {"field_uniqueness": DUPLICATE_RULE, "not_nullable": NULL_RULE}
+    failed = {(failure[0], failure[1]) for failure in known}
+    failures: list[Failure] = []
+    for index, column, check, value in cases.itertuples(index=False, name=None):
+        if index is None or pd.isna(index) or str(check).startswith("dtype("):
+            failures.append((None, column, "", rules[column]))
+        elif (int(index) + 1, column) not in failed:
+            cell = cells[column].iloc[int(index)] if column in cells.columns else value
+            failures.append((int(index) + 1, column, shown(cell), rules_of_cells.get(check, check)))
+    return list(dict.fromkeys(failures))
+
+
+def _type_rule(dtype: object) -> str:
+    """Say which type a whole column must have."""
+    kind = getattr(dtype, "type", dtype)
+    if isinstance(kind, pd.CategoricalDtype):
+        order = "ordered" if kind.ordered else "not ordered"
+        return f"the column must be categorical, {order}, with: {', '.join(map(str, kind.categories))}"
+    return f"the column must be of type {kind}"
+
+
+def reason_failures(frame: pd.DataFrame, codebook: Codebook) -> Iterator[Failure]:
+    """Report blank answers without a reason, and reasons beside an answer."""
+    for item in codebook.items.values():
+        for column in item.columns:
+            if not item.missing or column not in frame.columns:
+                continue
+            if companion(column) not in frame.columns:
+                yield None, companion(column), "", "the column of reasons is missing"
+                continue
+            answered, reason = frame[column].notna(), frame[companion(column)].notna()
+            for row in np.flatnonzero(answered == reason):
+                rule = "has both an answer and a reason for none" if answered.iloc[row] else "lacks a reason"
+                yield int(row) + 1, column, shown(frame[column].iloc[row]), f"{rule} in {companion(column)!r}"
+
+
+def records_error(name: str, codebook: Codebook, failures: list[Failure], cells: pd.DataFrame) -> RecordsError:
+    """Put all failures into one error: those of the whole file first, then in file order."""
+    place = {str(column): at for at, column in enumerate(cells.columns)}
+    ordered = sorted(failures, key=lambda f: (0 if f[0] is None else int(str(f[0])), place.get(f[1], -1)))
+    ids = [item.name for item in codebook.items.values() if item.kind == "id" and item.name in cells.columns]
+    lines: list[str] = []
+    for row, column, value, rule in ordered[:LISTED]:
+        respondent = shown(cells[ids[0]].iloc[int(str(row)) - 1]) if row is not None and ids else ""
+        who = f" ({ids[0]} {respondent})" if respondent != "" else ""
+        cell = f", {column}" if column else ""
+        lines.append(f"  - {'file' if row is None else f'row {row}'}{who}{cell}{_equals(value)}: {rule}")
+    if len(ordered) > LISTED:
+        lines.append(f"  ... and {len(ordered) - LISTED} more; `error.failures` has all of them")
+    count = "one failure" if len(ordered) == 1 else f"{len(ordered)} failures"
+    message = (
+        f"`{name}` must keep to codebook {codebook.name!r}; found {count}. Correct the records, or the "
+        "codebook where it is wrong (rows count respondents from 1):\n" + "\n".join(lines)
+    )
+    return RecordsError(message, tuple(ordered))
+
+
+def _equals(value: object) -> str:
+    """Write the value of a failure; a blank needs none."""
+    return "" if isinstance(value, str) and value == "" else f" = {value!r}"
