@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from survey.codebook import Codebook
 from survey.design import Design
+from survey.effects import average_effects, predicted_probabilities
 from survey.errors import (
     CalibrationError,
     CodebookError,
@@ -17,7 +18,9 @@ from survey.errors import (
     SurveyError,
 )
 from survey.estimates import Estimate, mean, proportion, ratio, total
+from survey.hypotheses import TestResult
 from survey.items import Item, Level
+from survey.ordinal import OrdinalFit, ordinal
 from survey.records import read_respondents, write_respondents
 from survey.weighting import margin_table, poststratify, rake, weight_summary
 
@@ -34,12 +37,17 @@ __all__ = [
     "Item",
     "Level",
     "LonelyPSUError",
+    "OrdinalFit",
     "RecordsError",
     "SeparationError",
     "SurveyError",
+    "TestResult",
+    "average_effects",
     "margin_table",
     "mean",
+    "ordinal",
     "poststratify",
+    "predicted_probabilities",
     "proportion",
     "rake",
     "ratio",

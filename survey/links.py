@@ -1,0 +1,99 @@
+"""Link functions of cumulative models, on the log scale so that neither tail underflows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import expit, log_expit, log_ndtr, ndtri
+
+from survey.design import FloatArray
+
+LinkName = Literal["logit", "probit", "cloglog", "loglog", "cauchit"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """A distribution function F and what Newton's method needs of it; each takes and gives arrays.
+
+    Attributes
+    ----------
+    log_cdf, log_sf : log F(x) and log(1 - F(x)).
+    log_pdf : log f(x).
+    pdf_slope : f'(x) / f(x).
+    quantile : the inverse of F.
+    concave : whether log(F(a) - F(b)) is concave, so that any maximum is the maximum (Pratt 1981).
+    """
+
+    log_cdf: Callable[[FloatArray], FloatArray]
+    log_sf: Callable[[FloatArray], FloatArray]
+    log_pdf: Callable[[FloatArray], FloatArray]
+    pdf_slope: Callable[[FloatArray], FloatArray]
+    quantile: Callable[[FloatArray], FloatArray]
+    concave: bool = True
+
+
+def _log_exp_cdf(x: FloatArray) -> FloatArray:
+    """log(1 - exp(-exp(x)))."""
+    return np.log(-np.expm1(-np.exp(x)))
+
+
+LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
+    "logit": Link(
+        log_cdf=log_expit,
+        log_sf=lambda x: log_expit(-x),
+        log_pdf=lambda x: log_expit(x) + log_expit(-x),
+        pdf_slope=lambda x: 1 - 2 * expit(x),
+        quantile=lambda p: np.log(p) - np.log1p(-p),
+    ),
+    "probit": Link(
+        log_cdf=log_ndtr,
+        log_sf=lambda x: log_ndtr(-x),
+        log_pdf=lambda x: -0.5 * x**2 - 0.5 * np.log(2 * np.pi),
+        pdf_slope=lambda x: -x,
+        quantile=ndtri,
+    ),
+    "cloglog": Link(
+        log_cdf=_log_exp_cdf,
+        log_sf=lambda x: -np.exp(x),
+        log_pdf=lambda x: x - np.exp(x),
+        pdf_slope=lambda x: -np.expm1(x),
+        quantile=lambda p: np.log(-np.log1p(-p)),
+    ),
+    "loglog": Link(
+        log_cdf=lambda x: -np.exp(-x),
+        log_sf=lambda x: _log_exp_cdf(-x),
+        log_pdf=lambda x: -x - np.exp(-x),
+        pdf_slope=lambda x: np.expm1(-x),
+        quantile=lambda p: -np.log(-np.log(p)),
+    ),
+    "cauchit": Link(
+        log_cdf=lambda x: np.log(np.arctan2(1.0, -x) / np.pi),
+        log_sf=lambda x: np.log(np.arctan2(1.0, x) / np.pi),
+        log_pdf=lambda x: -np.log(np.pi) - np.log1p(x**2),
+        pdf_slope=lambda x: -2 * x / (1 + x**2),
+        quantile=lambda p: np.tan(np.pi * (p - 0.5)),
+        concave=False,
+    ),
+}
+
+
+def log_difference(link: Link, upper: FloatArray, lower: FloatArray) -> FloatArray:
+    """log(F(upper) - F(lower)), taken in the tail where it loses no digits; -inf where upper <= lower.
+
+    References
+    ----------
+    Maechler (2012), Accurately computing log(1 - exp(-|a|)).
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        left = np.nan_to_num(upper, posinf=np.inf, neginf=-np.inf) + lower <= 0
+        left |= np.isneginf(lower)
+        left &= ~np.isposinf(upper)
+        near = np.where(left, link.log_cdf(upper), link.log_sf(lower))
+        far = np.where(left, link.log_cdf(lower), link.log_sf(upper))
+        gap = near - far
+        result = near + np.where(gap <= np.log(2), np.log(-np.expm1(-gap)), np.log1p(-np.exp(-gap)))
+    # where F does not move at all in double precision, its difference is zero, not undefined
+    return np.where((upper > lower) & ~np.isnan(result), result, -np.inf)
