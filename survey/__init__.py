@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from survey import figures
 from survey.codebook import Codebook
 from survey.design import Design
 from survey.effects import average_effects, predicted_probabilities
@@ -22,6 +23,7 @@ from survey.hypotheses import TestResult
 from survey.items import Item, Level
 from survey.ordinal import OrdinalFit, ordinal
 from survey.records import read_respondents, write_respondents
+from survey.tabulation import Table, crosstab, topline
 from survey.weighting import margin_table, poststratify, rake, weight_summary
 
 __all__ = [
@@ -41,8 +43,11 @@ __all__ = [
     "RecordsError",
     "SeparationError",
     "SurveyError",
+    "Table",
     "TestResult",
     "average_effects",
+    "crosstab",
+    "figures",
     "margin_table",
     "mean",
     "ordinal",
@@ -52,6 +57,7 @@ __all__ = [
     "rake",
     "ratio",
     "read_respondents",
+    "topline",
     "total",
     "weight_summary",
     "write_respondents",

@@ -1,0 +1,266 @@
+"""Estimates and tables: layout, intervals, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import survey
+from survey.items import Item, Level
+from survey.letters import _holm
+
+loose: Any = survey
+
+COLUMNS = ["term", "level", "estimate", "std_error", "df", "conf_low", "conf_high", "n", "n_eff", "deff"]
+
+
+def respondents(n: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(11)
+    answers = ["Disapprove", "Neither", "Approve"]
+    frame = pd.DataFrame(
+        {
+            "approval": pd.Categorical(rng.choice(answers, n, p=[0.1, 0.3, 0.6]), answers, ordered=True),
+            "income": pd.Categorical(rng.choice(["Low", "High"], n), ["Low", "High"], ordered=True),
+            "region": rng.choice(["East", "West", "North"], n),
+            "y": rng.normal(10, 2, n),
+            "x": rng.uniform(1, 2, n),
+            "w": rng.uniform(0.5, 2.0, n),
+        }
+    )
+    frame["approval_missing"] = pd.Categorical([None] * n, ["Don't know", "Refused"])
+    frame.loc[:19, "approval"] = None
+    frame.loc[:14, "approval_missing"] = "Don't know"
+    frame.loc[15:19, "approval_missing"] = "Refused"
+    for option in ("loan", "visa"):
+        frame[option] = pd.Categorical(rng.choice(["No", "Yes"], n, p=[0.7, 0.3]), ["No", "Yes"])
+    return frame
+
+
+def design() -> survey.Design:
+    return survey.Design(respondents(), weight="w")
+
+
+APPROVAL = Item(
+    "approval",
+    "Approval of the systems",
+    "ordinal",
+    levels=(Level(1, "Disapprove"), Level(2, "Neither"), Level(3, "Approve")),
+    missing=(Level(-1, "Don't know"), Level(-2, "Refused")),
+    nets={"Not approve": ("Disapprove", "Neither")},
+)
+BENEFITS = Item("benefits", "Benefits received", "multiple", options={"loan": "A loan", "visa": "A faster visa"})
+
+
+def test_tidy_results_have_the_promised_columns() -> None:
+    assert list(survey.mean(design(), "y").tidy().columns) == COLUMNS
+    assert list(survey.proportion(design(), "approval", by=["income", "region"]).tidy().columns) == [
+        "income",
+        "region",
+        *COLUMNS,
+    ]
+    bases = ["row_base", "column_base", "row_base_weighted", "column_base_weighted"]
+    marks = ["kind", "shown", "flag", "letters"]
+    assert list(survey.crosstab(design(), "approval", "income").tidy().columns) == ["income", *COLUMNS, *bases, *marks]
+    assert list(survey.topline(design(), "approval").tidy().columns) == [*COLUMNS, *marks]
+
+
+def test_groups_come_in_the_order_of_their_levels() -> None:
+    tidy = survey.proportion(design(), "approval", by="income").tidy()
+    assert tidy["income"].tolist() == ["Low"] * 3 + ["High"] * 3
+    assert tidy["level"].tolist() == ["Disapprove", "Neither", "Approve"] * 2
+    assert survey.mean(design(), "y", by="region").tidy()["region"].tolist() == ["East", "North", "West"]
+
+
+def test_several_items_are_estimated_on_those_who_answered_all() -> None:
+    both = survey.mean(design(), ["y", "approval"]).tidy()
+    assert both["term"].tolist() == ["y", "approval", "approval", "approval"]
+    assert (both["n"] == 380).all()
+    assert survey.mean(design(), "y").tidy()["n"].item() == 400
+    with pytest.raises(
+        survey.EstimationError, match="`missing` is \"fail\", but values are missing: 'approval' in 20 of 400"
+    ):
+        survey.mean(design(), "approval", missing="fail")
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_wider_levels_give_wider_intervals(level: float) -> None:
+    made = survey.mean(design(), "y", level=level).tidy().iloc[0]
+    from scipy.stats import t
+
+    half = t.ppf(0.5 + level / 2, made["df"]) * made["std_error"]
+    np.testing.assert_allclose(
+        [made["conf_low"], made["conf_high"]], [made["estimate"] - half, made["estimate"] + half]
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [  # `loose` is the package without types: these calls are wrong on purpose
+        (lambda d: loose.mean(d, "z"), r"`design` must hold every variable asked for; \['z'\]"),
+        (lambda d: loose.mean(d, "y", by="z"), r"`design` must hold every variable asked for; \['z'\]"),
+        (lambda d: loose.mean(d, ["y", "y"]), "`x` must name each variable once"),
+        (lambda d: loose.mean(d, [1]), "`x` must be a column name or a list of them"),
+        (lambda d: loose.mean(d, "y", level=95), "`level` must lie between 0 and 1, as 0.95 does; got 95"),
+        (lambda d: loose.mean(d, "y", missing="ignore"), "`missing` must be one of drop, fail; got 'ignore'"),
+        (lambda d: loose.proportion(d, "y"), "`x` must be categorical; 'y' is numeric"),
+        (lambda d: loose.proportion(d, "approval", interval="exact"), "`(interval|method)` must be one of"),
+        (lambda d: loose.ratio(d, "y", "income"), "`x` must be numeric; 'income' has type category"),
+        (
+            lambda d: loose.ratio(d, "y", "zero"),
+            "`denominator` must have a total other than zero; 'zero' sums to zero over",
+        ),
+        (lambda d: loose.mean(d, "big"), "`big` must be finite; it holds an infinite value"),
+        (lambda d: loose.mean(d, "none"), "`none` must be known for at least one respondent"),
+        (lambda d: loose.topline(d, "y"), "`item` must be categorical to be tabulated; 'y' is numeric"),
+        (
+            lambda d: loose.topline(d, "approval", nets={"Good": ["Fine"]}),
+            r"must merge answers of 'approval'; \['Fine'\]",
+        ),
+        (lambda d: loose.topline(d, "income", missing="show"), "needs the column 'income_missing' with the reasons"),
+        (lambda d: loose.topline(d, BENEFITS, missing="show"), "is for single answers"),
+        (
+            lambda d: loose.topline(d, "approval").test(),
+            "`test` needs a two-way table of one answer each; .* is a topline",
+        ),
+        (lambda d: loose.crosstab(d, BENEFITS, "income").test(), "is a multiple-response set"),
+        (lambda d: loose.crosstab(d, "approval", "approval"), "`by` must be another variable than the item"),
+        (lambda d: loose.crosstab(d, "approval", "y"), "`by` must be categorical; 'y' is numeric"),
+        (lambda d: loose.crosstab(d, "approval", "income", share="total"), "`share` must be one of column, row, cell"),
+        (
+            lambda d: loose.crosstab(d, "approval", "income").test(method="fisher"),
+            "`method` must be one of rao-scott-f",
+        ),
+        (lambda d: loose.crosstab(d, "approval", "one").test(), "must have two rows and two columns with respondents"),
+        (lambda d: loose.mean(d, "y").contrast({"High": 1}), "'High': no estimate has it"),
+        (lambda d: loose.proportion(d, "approval", by="income").contrast({"High": 1}), "'High': 3 estimates have it"),
+        (lambda d: loose.mean(d, "y").contrast([[1, 2]]), "must have one column per estimate; got 2 columns for 1"),
+        (lambda d: loose.mean(d, "y").contrast([[1]], names=["a", "b"]), "`names` must name each of the 1 contrasts"),
+    ],
+)
+def test_bad_requests_are_refused(call: Any, message: str) -> None:
+    data = respondents().assign(zero=0.0, big=np.inf, none=np.nan, one="same")
+    with pytest.raises(survey.EstimationError, match=message):
+        call(survey.Design(data, weight="w"))
+
+
+def test_contrasts_find_rows_by_several_labels() -> None:
+    shares = survey.proportion(design(), "approval", by="income")
+    gap = shares.contrast({("High", "Approve"): 1, ("Low", "Approve"): -1}).tidy()
+    values = shares.tidy().set_index(["income", "level"])["estimate"]
+    assert gap["estimate"].item() == pytest.approx(values["High", "Approve"] - values["Low", "Approve"])
+    assert gap["n"].item() == 380
+
+
+def test_topline_of_a_codebook_item_has_nets_and_reasons_for_missing() -> None:
+    shown = survey.topline(design(), APPROVAL, missing="show").tidy()
+    assert shown["level"].tolist() == ["Disapprove", "Neither", "Approve", "Not approve", "Don't know", "Refused"]
+    assert shown["kind"].tolist() == ["level"] * 3 + ["net"] + ["missing"] * 2
+    by_level = shown.set_index("level")["estimate"]
+    assert by_level[["Disapprove", "Neither", "Approve", "Don't know", "Refused"]].sum() == pytest.approx(1)
+    weights = respondents()["w"]
+    assert by_level["Refused"] == pytest.approx(weights[15:20].sum() / weights.sum())
+    assert (shown["n"] == 400).all()
+    dropped = survey.topline(design(), APPROVAL).tidy().set_index("level")["estimate"]
+    assert dropped["Not approve"] == pytest.approx(dropped["Disapprove"] + dropped["Neither"])
+    assert dropped[["Disapprove", "Neither", "Approve"]].sum() == pytest.approx(1)
+
+
+def test_multiple_responses_share_a_base_and_need_not_add_up() -> None:
+    shares = survey.topline(design(), BENEFITS).tidy().set_index("level")
+    frame = respondents()
+    for column, label in BENEFITS.options.items():
+        expected = frame["w"][frame[column] == "Yes"].sum() / frame["w"].sum()
+        assert shares.loc[label, "estimate"] == pytest.approx(expected)
+    table = survey.crosstab(design(), BENEFITS, "income").tidy()
+    assert table["level"].tolist() == ["A loan", "A faster visa"] * 2
+
+
+def test_bases_count_rows_and_columns() -> None:
+    table = survey.crosstab(design(), "approval", "income").tidy()
+    data = respondents().dropna(subset="approval")
+    for row in table.to_dict("records"):
+        column, answer = data["income"] == row["income"], data["approval"] == row["level"]
+        assert (row["row_base"], row["column_base"]) == (answer.sum(), column.sum())
+        assert row["row_base_weighted"] == pytest.approx(data.loc[answer, "w"].sum())
+        assert row["column_base_weighted"] == pytest.approx(data.loc[column, "w"].sum())
+        assert row["estimate"] == pytest.approx(data.loc[answer & column, "w"].sum() / row["column_base_weighted"])
+
+
+def test_few_respondents_are_marked_not_shown() -> None:
+    small = survey.crosstab(design().domain("region == 'East'"), "approval", "income").tidy()
+    assert ((small["flag"] == "[u]") == ~small["shown"]).all()
+    assert not small["shown"].all()
+    assert (small["n_eff"] <= small["n"]).all()
+
+
+def test_letters_say_which_columns_are_exceeded() -> None:
+    """Three columns with shares .2, .5 and .9 of 200 each: every pair differs; a column of 40 is not compared."""
+    sizes = {"A": (200, 0.2), "B": (200, 0.5), "C": (200, 0.9), "D": (40, 0.05)}
+    data = pd.concat(
+        [
+            pd.DataFrame({"g": name, "yes": ["yes"] * round(n * p) + ["no"] * (n - round(n * p))})
+            for name, (n, p) in sizes.items()
+        ]
+    )
+    table = survey.crosstab(survey.Design(data), "yes", "g").tidy()
+    letters = table[table["level"] == "yes"].set_index("g")["letters"].to_dict()
+    assert letters == {"A": "", "B": "A", "C": "A B", "D": ""}
+    opposite = table[table["level"] == "no"].set_index("g")["letters"].to_dict()
+    assert opposite == {"A": "B C", "B": "C", "C": "", "D": ""}
+    assert (survey.crosstab(survey.Design(data), "yes", "g", share="row").tidy()["letters"] == "").all()
+
+
+def test_letters_use_holm() -> None:
+    """Shares .50, .58, .60 of 300 each: the largest difference has p = .014, which Holm's .05/3 accepts alone."""
+    data = pd.concat(
+        pd.DataFrame({"g": g, "yes": ["yes"] * round(300 * p) + ["no"] * (300 - round(300 * p))})
+        for g, p in {"A": 0.5, "B": 0.58, "C": 0.6}.items()
+    )
+    table = survey.crosstab(survey.Design(data), "yes", "g").tidy()
+    assert table[table["level"] == "yes"]["letters"].tolist() == ["", "", "A"]
+
+
+@given(st.lists(st.floats(0, 0.2), min_size=1, max_size=12))
+def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    expected = np.flatnonzero(multipletests(p_values, alpha=0.05, method="holm")[0])
+    assert sorted(_holm(p_values)) == expected.tolist()
+
+
+def test_levels_nobody_has_are_left_out_of_the_test() -> None:
+    data = respondents()
+    data["income"] = data["income"].cat.add_categories("Middle")
+    made = survey.crosstab(survey.Design(data, weight="w"), "approval", "income").test()
+    plain = survey.crosstab(design(), "approval", "income").test()
+    assert made.p_value == pytest.approx(plain.p_value, rel=1e-12)
+    assert "income=Middle" in made.note
+
+
+def test_test_results_are_tidy() -> None:
+    result = survey.crosstab(design(), "approval", "income").test()
+    row = result.tidy().iloc[0]
+    assert (row["statistic"], row["p_value"]) == (result.statistic, result.p_value)
+    assert result.df2 == pytest.approx(result.df1 * 379)
+    assert 0 < result.p_value < 1
+
+
+def test_tables_draw_themselves_and_go_into_files(tmp_path: Any) -> None:
+    table = survey.crosstab(design(), APPROVAL, "income")
+    assert "Approval of the systems" in table.to_gt().as_raw_html()
+    assert table.plot() is not None
+    assert survey.topline(design(), APPROVAL).plot() is not None
+    table.to_excel(tmp_path / "table.xlsx")
+    back = pd.read_excel(tmp_path / "table.xlsx", sheet_name=None)
+    assert any("Approve" in str(sheet.to_numpy()) for sheet in back.values())
+
+
+def test_results_are_read_only() -> None:
+    made = survey.mean(design(), "y")
+    with pytest.raises(ValueError, match="read-only"):
+        made.vcov[0, 0] = 1.0
