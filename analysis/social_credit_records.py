@@ -207,9 +207,7 @@ def make_respondents(
 ) -> pd.DataFrame:
     """Synthetic respondents as codes, one column per item of the codebook, in the order of interview."""
     labels = {name: codebook.item(name).labels for name in settings["sample"]}
-    quotas = {
-        name: fill_quota([settings["sample"][name][label] for label in labels[name]], rng) for name in labels
-    }
+    quotas = {name: fill_quota([settings["sample"][name][label] for label in labels[name]], rng) for name in labels}
     weights = quota_weights(quotas, labels, margins)
     n = weights.size
 
@@ -247,9 +245,7 @@ def make_respondents(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the respondent file."""
-    parser = argparse.ArgumentParser(
-        description="Write the synthetic respondents of the social-credit study."
-    )
+    parser = argparse.ArgumentParser(description="Write the synthetic respondents of the social-credit study.")
     parser.add_argument("--output", type=Path, default=STUDY / "respondents.csv", help="csv file to write")
     parser.add_argument("--settings", type=Path, default=SETTINGS, help="assumptions to follow")
     options = parser.parse_args(arguments)
@@ -257,9 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     codebook = Codebook.from_yaml(STUDY / "codebook.yaml")
     margins = read_margins(STUDY / "margins.yaml")
     rng = np.random.default_rng(settings["seed"])
-    make_respondents(settings, codebook, margins, rng).to_csv(
-        options.output, index=False, lineterminator="\n"
-    )
+    make_respondents(settings, codebook, margins, rng).to_csv(options.output, index=False, lineterminator="\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,129 @@
+"""Build the report of a study: `python -m analysis.report --study S [--data F] [--codebook C] --output DIR`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from analysis.study import ROOT, Study, read_study, study_names
+from survey import SurveyError
+
+TEMPLATES = ROOT / "analysis" / "report"
+STEPS = 9  # steps of the numbers and the page; figures add theirs
+FIGURES = 9
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the report, or only its figures or tables.
+
+    Returns
+    -------
+    Exit code: 0, or 2 where a file is wrong; nothing is written then.
+    """
+    parser = argparse.ArgumentParser(prog="python -m analysis.report", description="Build the report of a study.")
+    parser.add_argument("--study", default="social_credit", help=f"one of {', '.join(study_names())}")
+    parser.add_argument("--data", type=Path, help="your own respondents of the same questionnaire")
+    parser.add_argument("--codebook", type=Path, help="codebook of your own file, where it differs from the study's")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the report")
+    parser.add_argument("--only", choices=["figures", "tables"], help="write nothing else")
+    options = parser.parse_args(arguments)
+    try:
+        with progress() as step:
+            step("Reading the respondents")
+            study = read_study(options.study, options.data, options.codebook)
+            with writing(options.output) as draft:
+                build(study, draft, step, only=options.only)
+    except (SurveyError, OSError) as error:
+        print(f"report: {error}", file=sys.stderr)
+        return 2
+    made = {None: "report.html", "figures": "figures", "tables": "tables"}[options.only]
+    kind = " (SYNTHETIC data)" if study.kind == "synthetic" else ""
+    print(f"{study.design.n:,} respondents of {study.data_file}{kind}: {options.output / made}")
+    return 0
+
+
+def build(study: Study, folder: Path, step: Callable[[str], None], *, only: str | None = None) -> None:
+    """Write a report, its figures and its tables into a folder.
+
+    Parameters
+    ----------
+    study : the respondents.
+    folder : folder to write to; the report, `figures/` and `tables/` come into it.
+    step : told what is being done.
+    only : "figures" or "tables": nothing else.
+    """
+    from analysis.report.contents import DOCUMENT, results
+    from analysis.report.figures import draw
+    from analysis.report.numbers import compute
+    from analysis.report.tables import frames, write_csv
+
+    numbers = compute(study, step)
+    if only != "figures":
+        step("Tables")
+        write_csv(frames(study, numbers), folder / "tables")
+    if only == "tables":
+        return
+    drawn = draw(study, numbers, folder / "figures", step)
+    if only == "figures":
+        return
+    from survey.report import render
+
+    step("Page")
+    (folder / "codebook.md").write_text(study.codebook.to_markdown(), encoding="utf-8", newline="\n")
+    kind = "Synthetic data. " if study.kind == "synthetic" else ""
+    render(
+        TEMPLATES / study.settings.template,
+        results(study, numbers, drawn),
+        folder / DOCUMENT,
+        title=study.codebook.title,
+        description=f"{kind}Survey report with weights, intervals and the function behind each number.",
+    )
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Show what is being done: a bar in a terminal, lines elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: print(f"{text} ...", file=sys.stderr, flush=True)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:<40}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=STEPS + FIGURES)
+
+        def advance(text: str) -> None:
+            """Name the step that begins, and count it."""
+            bar.update(task, description=text, advance=1)
+
+        yield advance
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Path]:
+    """Give a folder to write to, and put its files into place when all went well.
+
+    The files come from a folder beside the target, so that a build that fails changes nothing. Other files in the
+    target stay.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise SurveyError(f"`output` must be a folder; {folder} is a file. Name another.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as draft:
+        yield Path(draft)
+        for file in sorted(path for path in Path(draft).rglob("*") if path.is_file()):
+            target = folder / file.relative_to(draft)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(file, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

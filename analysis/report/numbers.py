@@ -1,0 +1,285 @@
+"""Every number of a report, as tidy frames of full precision; what is printed or drawn comes from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.report.comparison import Comparison, compare_unweighted
+from analysis.report.regression import Regression, regress
+from analysis.report.sensitivity import break_even, remaining
+from analysis.study import FOCUS, Study
+from analysis.verdicts import compare, last_against_first, share_of
+from survey import (
+    Design,
+    EstimationError,
+    Item,
+    Table,
+    crosstab,
+    margin_table,
+    mean,
+    topline,
+    weight_summary,
+)
+from survey.letters import letter_names
+
+TOTAL = "Total"
+NOT_ASKED = "Not asked"
+Step = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """The numbers of a report.
+
+    Attributes
+    ----------
+    toplines : item -> all answers, with `count`, the respondents behind each; of a numeric item, its mean and range.
+    banners : item -> shares by group: `banner`, `group`, then the columns of a crosstab and `variable`, `letter`.
+    tests : Rao-Scott test of each item and group variable: `item`, `by`, `statistic`, `df1`, `df2`, `p_value`.
+    groups : share of the focus by group, the total first: `variable`, `group`, ...
+    contrasts : difference of that share between the last and the first group of each predictor.
+    battery : toplines of the statements of a battery, among those who answered; None where there is none.
+    shares : further shares that the findings name, by `id`.
+    regression : the regression; None where it cannot be fitted, for the reason `refused`.
+    weights, margins, pairs : diagnostics of the weighting, and the weights before and after; None if unweighted.
+    remaining, break_even : sensitivity of the focus to answers that were not meant; the total is the first row.
+    comparison : what unweighted analysis would have said.
+    verdicts : published figures beside ours; None where none are published.
+    """
+
+    toplines: Mapping[str, pd.DataFrame]
+    banners: Mapping[str, pd.DataFrame]
+    tests: pd.DataFrame
+    groups: pd.DataFrame
+    contrasts: pd.DataFrame
+    battery: pd.DataFrame | None
+    shares: pd.DataFrame
+    regression: Regression | None
+    refused: str | None
+    weights: pd.DataFrame | None
+    margins: pd.DataFrame | None
+    pairs: pd.DataFrame | None
+    remaining: pd.DataFrame
+    break_even: pd.DataFrame
+    comparison: Comparison
+    verdicts: pd.DataFrame | None
+
+
+def compute(study: Study, step: Step) -> Numbers:
+    """Compute everything that a report of the study prints or draws.
+
+    Parameters
+    ----------
+    study : the respondents.
+    step : told what is being done.
+
+    Returns
+    -------
+    The numbers.
+
+    Raises
+    ------
+    SurveyError : anything that cannot be estimated and has no place in the report where that could be said.
+    """
+    step("Toplines")
+    toplines = {item.name: item_topline(study, item) for item in topline_items(study)}
+    step("Tables by group")
+    made = {item.name: item_banner(study, item) for item in questions(study)}
+    banners = {name: frame for name, (frame, _) in made.items()}
+    tests = pd.concat([found for _, found in made.values()], ignore_index=True)
+    groups = _groups(study)
+    step("Regression")
+    regression, refused = _regression(study)
+    step("Unweighted analysis, for comparison")
+    comparison = compare_unweighted(study, regression.fit if regression else None)
+    step("Published figures")
+    verdicts = compare(study, regression.fit if regression else None)
+    step("Weighting and sensitivity")
+    raked = study.margins is not None
+    pairs = pd.DataFrame({"before": study.before.weights, "after": study.design.weights})
+    total = groups.iloc[0]
+    return Numbers(
+        toplines=toplines,
+        banners=banners,
+        tests=tests,
+        groups=groups,
+        contrasts=_contrasts(study, groups),
+        battery=_battery(study),
+        shares=_shares(study),
+        regression=regression,
+        refused=refused,
+        weights=_scaled_summary(study.design) if study.weighted else None,
+        margins=margin_table(study.design, study.margins) if raked and study.margins else None,
+        pairs=pairs.groupby(["before", "after"]).size().rename("n").reset_index() if study.weighted else None,
+        remaining=remaining(total[["estimate", "conf_low", "conf_high", "n", "shown"]]),
+        break_even=break_even(groups),
+        comparison=comparison,
+        verdicts=verdicts,
+    )
+
+
+def topline_items(study: Study) -> list[Item]:
+    """Items with a topline: what was asked, and the groups that were made of it."""
+    left_out = study.settings.not_in_topline
+    grouped = [*study.settings.banner, *study.settings.predictors, study.settings.outcome]
+    return [
+        item
+        for item in study.codebook.items.values()
+        if item.kind in ("nominal", "ordinal", "multiple", "numeric")
+        and item.name not in left_out
+        and (not item.is_derived or item.name in grouped)
+    ]
+
+
+def questions(study: Study) -> list[Item]:
+    """Items with a detailed table: every question but the group variables themselves."""
+    left_out = [*study.settings.not_a_question, *study.settings.banner]
+    return [item for item in topline_items(study) if item.kind != "numeric" and item.name not in left_out]
+
+
+def item_topline(study: Study, item: Item) -> pd.DataFrame:
+    """All answers of one item with their weighted shares and respondents; of a number, its mean and range.
+
+    Those who were not asked are left out; other reasons for a missing answer are shown as answers.
+    """
+    frame = study.design.frame
+    if item.kind == "numeric":
+        values = frame[item.name].dropna().astype(np.float64)
+        return mean(study.design, item.name).tidy().assign(minimum=values.min(), maximum=values.max())
+    if item.kind == "multiple":
+        tidy = topline(study.design, item).tidy()
+        answered = frame[list(item.columns)].dropna()
+        return tidy.assign(count=[int((answered[column] == item.labels[-1]).sum()) for column in item.columns])
+    design = asked(study.design, item)
+    shows_reasons = bool(item.missing)
+    tidy = topline(design, item, missing="show" if shows_reasons else "drop").tidy()
+    inside = design.weights > 0
+    counts = frame.loc[inside, item.name].value_counts()
+    if shows_reasons:
+        counts = pd.concat([counts, frame.loc[inside, f"{item.name}_missing"].value_counts()])
+    members = {level: [level] for level in counts.index} | {net: list(found) for net, found in item.nets.items()}
+    tidy = tidy.assign(count=[int(sum(counts[member] for member in members[level])) for level in tidy["level"]])
+    return tidy[(tidy["kind"] != "missing") | (tidy["count"] > 0)].reset_index(drop=True)
+
+
+def asked(design: Design, item: Item) -> Design:
+    """The domain of those who were asked an item."""
+    reasons = f"{item.name}_missing"
+    if NOT_ASKED not in item.missing_labels or reasons not in design.frame.columns:
+        return design
+    return design.domain((design.frame[reasons] != NOT_ASKED).to_numpy(dtype=bool))
+
+
+def rows_of(item: Item) -> list[str]:
+    """Rows of a detailed table: nets in place of the answers they sum, in the order of the scale."""
+    if item.kind == "multiple":
+        return list(item.options.values())
+    owner = {member: net for net, members in item.nets.items() for member in members}
+    return list(dict.fromkeys(owner.get(label, label) for label in item.labels))
+
+
+def item_banner(study: Study, item: Item) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One question by every group variable, the total first; and the Rao-Scott test of each."""
+    kept = rows_of(item)
+    total = topline(study.design, item).tidy()
+    answered = study.design.frame[list(item.columns)].notna().all(axis=1).to_numpy()
+    total = total.assign(
+        column_base=total["n"],
+        column_base_weighted=float(study.design.weights[answered].sum()),
+        letters="",
+    )
+    total.insert(0, "group", TOTAL)
+    parts = [total.assign(variable="total", letter="")]
+    parts[0].insert(0, "banner", TOTAL)
+    tests: list[dict[str, object]] = []
+    for variable in study.settings.banner:
+        crossed = crosstab(study.design, item, variable)
+        tests += _test(crossed, item, variable)
+        table = crossed.tidy().rename(columns={variable: "group"})
+        levels = list(dict.fromkeys(table["group"]))
+        names = dict(zip(levels, letter_names(len(levels)), strict=True))
+        table = table.assign(variable=variable, letter=[names[level] for level in table["group"]])
+        table.insert(0, "banner", study.heading(variable))
+        parts.append(table.assign(group=table["group"].astype(str)))
+    frame = pd.concat(parts, ignore_index=True)
+    frame = frame[frame["level"].isin(kept)]
+    column_at = pd.factorize(frame["variable"] + "/" + frame["group"])[0]
+    row_at = frame["level"].map({level: place for place, level in enumerate(kept)})
+    return frame.iloc[np.lexsort((row_at, column_at))].reset_index(drop=True), pd.DataFrame(tests)
+
+
+def _test(table: Table, item: Item, variable: str) -> list[dict[str, object]]:
+    """Rao-Scott test of a table, where there is something to test."""
+    if item.kind == "multiple":
+        return []
+    try:
+        found = table.test()
+    except EstimationError:
+        return []  # one answer or one group in use
+    values = {"statistic": found.statistic, "df1": found.df1, "df2": found.df2, "p_value": found.p_value}
+    return [{"item": item.name, "by": variable, "method": "Rao–Scott", **values}]
+
+
+def _groups(study: Study) -> pd.DataFrame:
+    """Share of the focus in total and by every predictor and other group variable."""
+    outcome, focus = study.outcome, study.settings.focus
+    total = topline(study.design, outcome).tidy()
+    parts = [total[total["level"] == focus].assign(variable="total", panel=TOTAL, group=TOTAL)]
+    for variable in dict.fromkeys([*study.settings.predictors, *study.settings.banner]):
+        table = crosstab(study.design, outcome, variable).tidy()
+        table = table[table["level"] == focus].rename(columns={variable: "group"})
+        parts.append(table.assign(variable=variable, panel=study.heading(variable), group=table["group"].astype(str)))
+    frame = pd.concat(parts, ignore_index=True)
+    first = ["variable", "panel", "group", "term", "level"]
+    kept = ["estimate", "std_error", "df", "conf_low", "conf_high", "n", "n_eff", "deff", "shown", "flag"]
+    return frame[[*first, *kept]]
+
+
+def _contrasts(study: Study, groups: pd.DataFrame) -> pd.DataFrame:
+    """Difference of the focus between the last and the first group of each predictor, from the joint covariance."""
+    rows = []
+    for variable in study.settings.predictors:
+        mine = groups[groups["variable"] == variable]
+        row = last_against_first(study.design, FOCUS, variable)
+        ends = mine.iloc[[0, -1]]
+        names = {"variable": variable, "first": ends["group"].iloc[0], "last": ends["group"].iloc[1]}
+        kept = {name: float(row[name]) for name in ("estimate", "std_error", "df", "conf_low", "conf_high")}
+        n = int(ends["n"].sum())
+        rows.append({**names, **kept, "n": n, "shown": bool(ends["shown"].all())})
+    return pd.DataFrame(rows)
+
+
+def _battery(study: Study) -> pd.DataFrame | None:
+    """Toplines of the statements of a battery, below each other."""
+    items = study.settings.battery.get("items", ())
+    parts = [topline(study.design, study.codebook.item(name)).tidy() for name in items]
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _shares(study: Study) -> pd.DataFrame:
+    """Further shares that the findings name."""
+    rows = []
+    for name, rule in study.settings.shares.items():
+        found = share_of(study, rule["item"], rule["answer"], rule.get("among", {}))
+        rows.append({"id": name, "item": rule["item"], "answer": rule["answer"], **found})
+    return pd.DataFrame(rows)
+
+
+def _regression(study: Study) -> tuple[Regression | None, str | None]:
+    """The regression, or why there is none: a small file may leave an answer without respondents in a group."""
+    try:
+        return regress(study), None
+    except EstimationError as error:
+        return None, str(error).replace("`", "")
+
+
+def _scaled_summary(design: Design) -> pd.DataFrame:
+    """Summary of the weights scaled to mean one."""
+    summary = weight_summary(design)
+    mean_weight = summary["sum"] / summary["n"]
+    scaled = {name: summary[name] / mean_weight for name in ("sum", "min", "max")}
+    return summary.assign(**scaled)
