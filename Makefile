@@ -37,7 +37,7 @@ export MPLBACKEND := Agg
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup data report figures tables verify test lint types bench clean repro-check
+.PHONY: help setup data report figures tables verify test lint types bench validation coverage clean repro-check
 
 help: ## list these targets
 	@echo "usage: make TARGET [STUDY=$(STUDY)] [DATA=file [CODEBOOK=file]] [OUTPUT=folder] [PYTHON=python3.x]"
@@ -97,6 +97,12 @@ types: $(READY) ## types (mypy --strict)
 
 bench: $(READY) ## speed and memory of the main computations
 	@$(RUN) tests/bench.py
+
+validation: $(READY) ## write docs/validation.md: every reference value, ours and the difference
+	@$(RUN) -m tests.validation --output docs/validation.md
+
+coverage: $(READY) ## simulate how often intervals cover, into docs/coverage.md (some minutes)
+	@$(RUN) -m analysis.coverage --output docs/coverage.md
 
 clean: ## remove what was built (build/ and caches; .venv stays)
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 
 from survey.codebook import Codebook
 from survey.design import Design
-from survey.weighting import Margins, rake
+from survey.margins import Margins
+from survey.weighting import rake
 
 Settings: TypeAlias = Mapping[str, Any]
 Scores: TypeAlias = dict[str, NDArray[np.float64]]

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from survey import figures
+from survey.banners import Banner, banner
+from survey.bias_reduction import bias_reduced
+from survey.calibration import calibrate
 from survey.codebook import Codebook
+from survey.comparisons import compare, t_test
+from survey.conventions import compare_conventions
 from survey.design import Design
+from survey.diagnostics import model_fit_test, vif
+from survey.disclosure import protect
 from survey.effects import average_effects, predicted_probabilities
+from survey.effects_interface import marginaleffects_model
 from survey.errors import (
     CalibrationError,
     CodebookError,
@@ -19,14 +27,31 @@ from survey.errors import (
     SurveyError,
 )
 from survey.estimates import Estimate, mean, proportion, ratio, total
+from survey.feasibility import Infeasibility, explain_infeasible
+from survey.goodness_of_fit import goodness_of_fit
 from survey.hypotheses import TestResult
 from survey.items import Item, Level
+from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
+from survey.moments import corr, cov, var
+from survey.nonresponse import adjust_nonresponse
 from survey.ordinal import OrdinalFit, ordinal
+from survey.parallel_lines import parallel_lines_test, parallel_slopes
+from survey.pooled_results import PooledEstimate, PooledFit
+from survey.pooling import pool
+from survey.profile_intervals import profile_intervals
+from survey.publication import PublicationTable, publication_table
+from survey.quantiles import quantile
+from survey.rank_tests import rank_test
 from survey.records import read_respondents, write_respondents
+from survey.replication import replicate
+from survey.residuals import residual_means, residuals
+from survey.score_test import score_test
 from survey.tabulation import Table, crosstab, topline
-from survey.weighting import margin_table, poststratify, rake, weight_summary
+from survey.trimming import trim, trim_and_rake, trimming_table
+from survey.weighting import calibration_summary, margin_table, poststratify, rake, weight_summary
 
 __all__ = [
+    "Banner",
     "CalibrationError",
     "Codebook",
     "CodebookError",
@@ -36,29 +61,67 @@ __all__ = [
     "DisclosureError",
     "Estimate",
     "EstimationError",
+    "Infeasibility",
     "Item",
     "Level",
     "LonelyPSUError",
     "OrdinalFit",
+    "PooledEstimate",
+    "PooledFit",
+    "PublicationTable",
     "RecordsError",
     "SeparationError",
     "SurveyError",
     "Table",
     "TestResult",
+    "adjust_nonresponse",
     "average_effects",
+    "banner",
+    "bias_reduced",
+    "calibrate",
+    "calibration_summary",
+    "compare",
+    "compare_conventions",
+    "corr",
+    "cov",
     "crosstab",
+    "explain_infeasible",
     "figures",
+    "goodness_of_fit",
+    "information_criteria",
+    "likelihood_ratio_test",
     "margin_table",
+    "marginaleffects_model",
     "mean",
+    "model_fit_test",
     "ordinal",
+    "parallel_lines_test",
+    "parallel_slopes",
+    "pool",
     "poststratify",
     "predicted_probabilities",
+    "profile_intervals",
     "proportion",
+    "protect",
+    "pseudo_r_squared",
+    "publication_table",
+    "quantile",
     "rake",
+    "rank_test",
     "ratio",
     "read_respondents",
+    "replicate",
+    "residual_means",
+    "residuals",
+    "score_test",
+    "t_test",
     "topline",
     "total",
+    "trim",
+    "trim_and_rake",
+    "trimming_table",
+    "var",
+    "vif",
     "weight_summary",
     "write_respondents",
 ]

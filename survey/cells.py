@@ -13,28 +13,33 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from survey.design import BoolArray, Design, FloatArray, IntArray, Stage
+from survey.design import BoolArray, Design, FloatArray, IntArray, Replicates, Stage
 from survey.errors import EstimationError
 
 Missing = Literal["drop", "fail"]
+NULLABLE = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}
 DENSE_KEYS = 1 << 20  # a key space up to this size is counted in one array instead of being hashed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationCells:
-    """One step of calibration on C patterns: what linearization needs of it.
+    """One step of weighting on C patterns: what linearization needs of it.
 
     Attributes
     ----------
-    auxiliaries : (C, q) indicators of the margins' levels.
-    weight : (C,) sum of the weights before the step.
+    auxiliaries : (C, q) indicators of the margins' levels, and numeric auxiliaries.
+    weight : (C,) weights that the regression on the auxiliaries is fitted with: the sum of those before the
+        step, of respondents alone in an adjustment for non-response; in trimming, the number of rows that share.
     factor : (C,) weight after the step over weight before it.
+    estimated : whether the totals of the auxiliaries were estimated from the sample itself.
     """
 
     auxiliaries: FloatArray
     weight: FloatArray
     factor: FloatArray
+    estimated: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +57,12 @@ class Cells:
     entry_n, entry_weight, entry_scatter : (E,) respondents, sum of their base weights, and sum of squares of
         their base weights about the entry's mean.
     stages : stages of the design.
-    lonely_psu : rule of the design for single-PSU strata.
-    calibrations : steps of calibration, first to last.
+    lonely_psu, lonely_domain : rules of the design for single-PSU strata, and for those that a domain leaves so.
+    calibrations : steps of calibration, first to last; none where there are replicates.
+    replicates : replicate weights of the design, or None.
+    replicate_weight : (C, R) sums of the replicate weights in use; zero outside the domain. R is 0 without.
+    row, row_pattern : rows of the data that were counted, and the pattern of each; empty without replicates.
+    left_out : respondents of the domain that are not counted, for a missing value in one of the variables.
     """
 
     frame: pd.DataFrame
@@ -66,7 +75,13 @@ class Cells:
     entry_scatter: FloatArray
     stages: tuple[Stage, ...]
     lonely_psu: str
+    lonely_domain: str
     calibrations: tuple[CalibrationCells, ...]
+    replicates: Replicates | None
+    replicate_weight: FloatArray
+    row: IntArray
+    row_pattern: IntArray
+    left_out: int = 0
 
     @property
     def inside(self) -> BoolArray:
@@ -108,14 +123,9 @@ def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop"
     inside = _inside(design, variables, [codes for codes, _ in coded], missing)
     key, size = mixed_radix([codes for codes, _ in coded], sizes, len(frame))
     kept = base > 0
-    if design.calibrations:
-        margins = tuple(dict.fromkeys(name for step in design.calibrations for name in step.variables))
-        margin_coded = [code_values(frame[name]) for name in margins]
-        margin_key, margin_size = mixed_radix(
-            [codes for codes, _ in margin_coded], [len(values) for _, values in margin_coded], len(frame)
-        )
-        key = np.where(inside, key, size) * margin_size + margin_key
-        size = (size + 1) * margin_size
+    if design.calibrations and design.replicates is None:
+        margin_key, margin_size = _calibration_key(design)
+        key, size = mixed_radix([np.where(inside, key, size), margin_key], [size + 1, margin_size], len(frame))
     else:
         kept = inside
     rows: IntArray | slice = slice(None) if kept.all() else np.flatnonzero(kept)
@@ -138,7 +148,18 @@ def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop"
         },
         index=range(n_patterns),
     )
-    steps = _calibration_cells(design, rows, pattern, frame.iloc[positions] if design.calibrations else None)
+    steps: tuple[CalibrationCells, ...] = ()
+    replicate_weight, row, row_pattern = (
+        np.zeros((n_patterns, 0)),
+        np.zeros(0, dtype=np.intp),
+        np.zeros(0, dtype=np.intp),
+    )
+    if design.replicates is not None:  # the replicates were calibrated themselves
+        row, row_pattern = np.arange(len(frame))[rows], pattern
+        picker = sparse.csr_array((np.ones(row.size), (pattern, np.arange(row.size))), shape=(n_patterns, row.size))
+        replicate_weight = np.asarray(picker @ design.replicates.weights[rows])
+    elif design.calibrations:
+        steps = _calibration_cells(design, rows, pattern, frame.iloc[positions])
     total = sum_by_code(pattern, design.full_weights[rows], n_patterns)
     return Cells(
         frame=patterns,
@@ -151,7 +172,13 @@ def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop"
         entry_scatter=entry_scatter,
         stages=design.stages,
         lonely_psu=design.lonely_psu,
+        lonely_domain=design.lonely_domain,
         calibrations=steps,
+        replicates=design.replicates,
+        replicate_weight=replicate_weight,
+        row=row,
+        row_pattern=row_pattern,
+        left_out=design.n - int(inside.sum()),
     )
 
 
@@ -195,7 +222,10 @@ def _decode(dtype: object, values: pd.Index[Any], codes: IntArray) -> pd.Series[
     """Values of the patterns, in the type of the column they came from."""
     if isinstance(dtype, pd.CategoricalDtype):
         return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype))
-    return pd.Series(values).reindex(codes).reset_index(drop=True)
+    column = pd.Series(values)
+    if (codes < 0).any() and column.dtype.kind in "iub":  # whole numbers stay whole beside missing ones
+        column = column.astype(NULLABLE[column.dtype.kind])
+    return column.reindex(codes).reset_index(drop=True)
 
 
 def mixed_radix(codes: Sequence[IntArray], sizes: Sequence[int], n: int) -> tuple[IntArray, int]:
@@ -228,27 +258,58 @@ def compress(key: IntArray, size: int) -> tuple[IntArray, IntArray]:
     return codes, first
 
 
+def _calibration_key(design: Design) -> tuple[IntArray, int]:
+    """One integer key per combination of what the steps of weighting rest on, and the size of the key space.
+
+    Rows of equal key have equal auxiliaries and factors. A missing value is a level of its own: rows that an
+    earlier step gave the weight zero may have one. A trimmed weight depends on the weight itself, so its
+    factor is part of the key.
+    """
+    names = dict.fromkeys(name for step in design.calibrations for name in step.variables)
+    coded = [code_values(design.frame[name]) for name in names]
+    codes, sizes = [codes.astype(np.intp) + 1 for codes, _ in coded], [len(values) + 1 for _, values in coded]
+    for step in design.calibrations:
+        if step.method == "trim":
+            factor, uniques = pd.factorize(_ratio(step.after, step.before))
+            codes.append(factor)
+            sizes.append(len(uniques))
+    return mixed_radix(codes, sizes, len(design.frame))
+
+
+def _ratio(after: FloatArray, before: FloatArray) -> FloatArray:
+    """Weights after over weights before a step; zero where there was none."""
+    return np.divide(after, before, out=np.zeros_like(after), where=before > 0)
+
+
 def _calibration_cells(
-    design: Design, rows: IntArray | slice, pattern: IntArray, representatives: pd.DataFrame | None
+    design: Design, rows: IntArray | slice, pattern: IntArray, representatives: pd.DataFrame
 ) -> tuple[CalibrationCells, ...]:
-    """Calibration steps on patterns; all rows of a pattern share the margins' levels, hence the factor."""
+    """Steps of weighting on patterns; all rows of a pattern share the auxiliaries, hence the factor."""
     steps = []
     for step in design.calibrations:
-        if representatives is None:
-            break
-        indicators = []
+        columns = [np.zeros((len(representatives), 0))]
         for margin, targets in zip(step.margins, step.targets, strict=True):
             code = margin_codes(representatives, margin, targets)
-            indicators.append((code[:, None] == np.arange(len(targets))).astype(np.float64))
-        before = sum_by_code(pattern, step.before[rows])
-        after = sum_by_code(pattern, step.after[rows])
-        factor = np.divide(after, before, out=np.zeros_like(after), where=before > 0)
-        steps.append(CalibrationCells(np.hstack(indicators), before, factor))
+            columns.append((code[:, None] == np.arange(len(targets))).astype(np.float64))
+        for name in step.totals:  # missing only where the weight is zero
+            values = np.nan_to_num(representatives[name].to_numpy(dtype=np.float64, na_value=np.nan))
+            columns.append(values[:, None] / np.abs(values).max())  # whatever its unit
+        before, after = sum_by_code(pattern, step.before[rows]), sum_by_code(pattern, step.after[rows])
+        factor, weight = _ratio(after, before), before
+        if step.method == "nonresponse":
+            weight = np.where(factor > 0, before, 0.0)
+        if step.sharers is not None:  # of what is trimmed each gets the same, whatever its weight
+            columns.append(np.ones((len(representatives), 1)))
+            weight = sum_by_code(pattern, step.sharers[rows].astype(np.float64))
+        estimated = step.method in ("nonresponse", "trim")
+        steps.append(CalibrationCells(np.hstack(columns), weight, factor, estimated))
     return tuple(steps)
 
 
 def margin_codes(frame: pd.DataFrame, margin: Sequence[str], targets: pd.Series[float]) -> IntArray:
     """(n,) position of each row's level, or combination of levels, in the targets; -1 where it has none."""
+    if not margin:
+        return np.zeros(len(frame), dtype=np.intp)
     if len(margin) == 1:
         column = frame[margin[0]]
         if isinstance(column.dtype, pd.CategoricalDtype):

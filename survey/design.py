@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from io import StringIO
+from token import NAME
+from tokenize import TokenError, generate_tokens
 from typing import Any, Literal, get_args
 
 import narwhals as nw
@@ -16,7 +20,20 @@ from survey.errors import DesignError, shown
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
+UNREADABLE = (  # what pandas raises for expressions that it cannot evaluate
+    SyntaxError,
+    NameError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    NotImplementedError,
+    TokenError,
+)
+LARGEST, SMALLEST = 1e100, 1e-100  # beyond these the squares of weights leave double precision
 LonelyPSU = Literal["fail", "adjust", "average", "certainty", "remove"]
+LonelyDomain = Literal["keep", "adjust"]
+StepMethod = Literal["rake", "poststratify", "calibrate", "trim", "nonresponse"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,31 +65,76 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """How one step of weighting tied the weights to known population margins.
+    """One step of weighting: what the weights were tied to, and how.
 
     Attributes
     ----------
-    method : "rake" or "poststratify".
-    margins : the variables of each margin, in the order they were given.
-    targets : per margin, a Series of population totals indexed by level.
+    method : "rake", "poststratify", "calibrate", "trim" or "nonresponse".
+    margins : the variables of each margin, in the order they were given; of "nonresponse", its cells.
+    targets : per margin, a Series of totals indexed by level.
     before : (n,) weights before this step.
     after : (n,) weights after this step.
-    iterations : passes over the margins.
+    again : from (n,) weights of a replicate before this step to those after it.
+    iterations : passes over the margins, Newton steps or rounds of trimming.
     largest_gap : largest remaining distance from a target, as a share of the total.
+    tolerance : gap at which the iteration stops.
+    totals : numeric variables and their population totals.
+    distance : distance of "calibrate".
+    bounds : lowest and highest ratio of the weight after to the weight before ("calibrate"), or lowest and
+        highest weight ("trim").
+    responded : variable of "nonresponse" that tells who answered.
+    sharers : (n,) rows that trimmed weight is shared among, of "trim".
     """
 
-    method: str
+    method: StepMethod
     margins: tuple[tuple[str, ...], ...]
     targets: tuple[pd.Series[float], ...]
     before: FloatArray
     after: FloatArray
+    again: Callable[[FloatArray], FloatArray] = field(repr=False)
     iterations: int
     largest_gap: float
+    tolerance: float
+    totals: Mapping[str, float] = field(default_factory=dict)
+    distance: str | None = None
+    bounds: tuple[float, float] | None = None
+    responded: str | None = None
+    sharers: BoolArray | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Names of all variables that the margins are made of, each once."""
-        return tuple(dict.fromkeys(name for margin in self.margins for name in margin))
+        """Names of all variables that the step rests on, each once."""
+        named = [name for margin in self.margins for name in margin]
+        return tuple(dict.fromkeys([*named, *self.totals, *([self.responded] if self.responded else [])]))
+
+
+ReplicateKind = Literal["BRR", "Fay", "JK1", "JKn", "bootstrap", "SDR"]
+REPLICATE_RATIO = 2.0  # replicate weights average to the full-sample weights; factors average to 1
+RANK_TOLERANCE = 1e-5  # a column this close to the span of those before it adds nothing; R's degf has the same
+CLEARLY_INDEPENDENT = 1e-2  # a distance far above what the squaring of columns loses
+RANK_BLOCK = 64  # columns that are worked on together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replicates:
+    """Replicate weights, and how the replicate estimates add up to a variance.
+
+    The variance is `scale * sum_r rscales_r (replicate_r - centre)^2`.
+
+    Attributes
+    ----------
+    kind : how they were made.
+    weights : (n_rows, R) replicate weights, sampling weights included.
+    scale : factor of the sum.
+    rscales : (R,) factor of each replicate.
+    mse : whether the centre is the full-sample estimate rather than the mean of the replicates.
+    """
+
+    kind: ReplicateKind
+    weights: FloatArray
+    scale: float
+    rscales: FloatArray
+    mse: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +151,12 @@ class Design:
     fpc : population sizes (numbers of clusters) or sampling fractions, one column per stage.
         None: the first stage was drawn with replacement.
     nest : "True" relabels PSUs within strata, for files that number them anew in each stratum.
-    lonely_psu : rule for a stratum with a single PSU: "fail", "adjust", "average", "certainty" or "remove".
+    lonely_psu : rule for a stratum with a single PSU. "fail" refuses it; "adjust" centres it at the mean of all PSUs
+        instead of its own; "average" gives it the average variance of the other strata; "certainty" and "remove"
+        leave it out of the variance.
+    lonely_domain : what to do where only one PSU of a stratum has respondents in a domain. "keep": nothing, as the
+        stratum's other PSUs were sampled and count with a total of zero; "adjust": apply the rule `lonely_psu`,
+        "adjust" or "average", to such strata too. Calibrated weights make a difference in all PSUs: "keep".
 
     Attributes
     ----------
@@ -97,6 +164,7 @@ class Design:
     weights : (n_rows,) weights in use; zero outside the domain.
     base_weights : (n_rows,) weights before any calibration.
     calibrations : the steps that made the weights in use from the base weights, first to last.
+    replicates : replicate weights, which then take the place of linearization; or None.
     in_domain : (n_rows,) rows of the domain, or None for the whole sample.
     n : respondents with a positive weight, in the domain.
     df : design degrees of freedom, PSUs minus strata, in the domain.
@@ -119,9 +187,11 @@ class Design:
     fpc: str | Sequence[str] | None = None
     nest: bool = False
     lonely_psu: LonelyPSU = "fail"
+    lonely_domain: LonelyDomain = "keep"
     stages: tuple[Stage, ...] = field(default=(), kw_only=True, repr=False)
     base_weights: FloatArray = field(default_factory=lambda: np.empty(0), kw_only=True, repr=False)
     calibrations: tuple[Calibration, ...] = field(default=(), kw_only=True, repr=False)
+    replicates: Replicates | None = field(default=None, kw_only=True, repr=False)
     in_domain: BoolArray | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
@@ -130,6 +200,15 @@ class Design:
         frame = _as_pandas(self.data)
         if self.lonely_psu not in get_args(LonelyPSU):
             raise DesignError(f"`lonely_psu` must be one of {', '.join(get_args(LonelyPSU))}; got {self.lonely_psu!r}.")
+        if self.lonely_domain not in get_args(LonelyDomain):
+            raise DesignError(
+                f"`lonely_domain` must be one of {', '.join(get_args(LonelyDomain))}; got {self.lonely_domain!r}."
+            )
+        if self.lonely_domain == "adjust" and self.lonely_psu not in ("adjust", "average"):
+            raise DesignError(
+                f'`lonely_domain`="adjust" applies the rule of `lonely_psu` to domains, which must be "adjust" or '
+                f'"average"; it is {self.lonely_psu!r}. Choose one of these, or lonely_domain="keep".'
+            )
         strata, fpc = _names(self.strata), _names(self.fpc)
         clusters = [*_names(self.psu), *_names(self.ssu)]
         if self.ssu is not None and self.psu is None:
@@ -159,7 +238,7 @@ class Design:
     @property
     def frame(self) -> pd.DataFrame:
         """The data, one row per respondent; rows outside the domain included."""
-        return self.data
+        return self.data.copy(deep=False)
 
     @property
     def full_weights(self) -> FloatArray:
@@ -183,11 +262,62 @@ class Design:
 
     @property
     def df(self) -> float:
-        """Design degrees of freedom: PSUs minus strata that hold respondents of the domain."""
+        """Design degrees of freedom in the domain: PSUs minus strata, or the rank of replicate weights minus 1."""
         alive = self.weights > 0
+        if self.replicates is not None:
+            return rank(self.replicates.weights[alive]) - 1.0
         first = self.stages[0]
         clusters = alive.sum() if first.cluster is None else np.unique(first.cluster[alive]).size
         return float(clusters - np.unique(first.stratum[alive]).size)
+
+    @classmethod
+    def from_replicates(
+        cls,
+        data: pd.DataFrame,
+        *,
+        weight: str,
+        replicates: Sequence[str],
+        kind: ReplicateKind,
+        rho: float | None = None,
+        scale: float | None = None,
+        rscales: Sequence[float] | None = None,
+        mse: bool = False,
+    ) -> Design:
+        """Make a design from the replicate weights that a data file brings.
+
+        Parameters
+        ----------
+        data : one row per respondent.
+        weight : column of full-sample weights.
+        replicates : columns of replicate weights, sampling weights included.
+        kind : "BRR", "Fay", "JK1", "JKn", "bootstrap" or "SDR".
+        rho : Fay's coefficient, between 0 and 1; for "Fay" alone.
+        scale : factor of the variance; by kind otherwise: BRR 1/R, Fay 1/(R (1-rho)^2), JK1 (R-1)/R, JKn 1,
+            bootstrap 1/(R-1), SDR 4/R.
+        rscales : factor of each replicate; 1 otherwise. "JKn" needs them.
+        mse : centre at the full-sample estimate instead of the mean of the replicates.
+
+        Raises
+        ------
+        DesignError : columns that are not there, weights that are not finite and at least zero, factors where weights
+            are meant, or scales that the kind does not have.
+
+        References
+        ----------
+        Wolter (2007), ch. 3-5; Fay and Train (1995) for SDR. R equivalent: survey::svrepdesign.
+        """
+        if kind not in get_args(ReplicateKind):
+            raise DesignError(f"`kind` must be one of {', '.join(get_args(ReplicateKind))}; got {kind!r}.")
+        names = [replicates] if isinstance(replicates, str) else list(replicates)
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise DesignError(f"`replicates` must name two columns or more, each once; got {len(names)}: {names[:5]}.")
+        design = cls(data, weight=weight)
+        columns = [_weights(design.frame, name, "replicates") for name in names]
+        made = Replicates(kind, np.column_stack(columns), *_scales(kind, len(names), rho, scale, rscales), mse)
+        _check_replicates(design, made.weights)
+        for array in (made.weights, made.rscales):
+            array.flags.writeable = False
+        return replace(design, replicates=made)
 
     def domain(self, condition: str | pd.Series[bool] | BoolArray) -> Design:
         """Restrict estimates to a domain; its complement keeps its rows, with weight zero.
@@ -195,7 +325,8 @@ class Design:
         Parameters
         ----------
         condition : expression over the columns, as for `pandas.DataFrame.query`, or a Boolean value per
-            row. A comparison with a missing value is false: the row is outside.
+            row. A row that lacks a value of any column in the expression is outside, whatever the comparison
+            (`isna()` and `notna()` aside).
 
         Returns
         -------
@@ -257,13 +388,101 @@ def _check_column(frame: pd.DataFrame, name: str, argument: str) -> None:
         )
 
 
-def _weights(frame: pd.DataFrame, name: str) -> FloatArray:
+def _scales(
+    kind: ReplicateKind, size: int, rho: float | None, scale: float | None, rscales: Sequence[float] | None
+) -> tuple[float, FloatArray]:
+    """Scale and (R,) rscales of a kind of replicates, where they are not given."""
+    if (kind == "Fay") != (rho is not None):
+        raise DesignError(
+            f'`rho` is Fay\'s coefficient: give it for kind="Fay" and for no other; got {rho!r} for {kind!r}.'
+        )
+    if rho is not None and not 0 <= rho < 1:
+        raise DesignError(f"`rho` must be at least 0 and below 1; got {rho!r}.")
+    if kind == "JKn" and rscales is None:
+        raise DesignError(
+            '`rscales` must be given for kind="JKn": (n_h - 1) / n_h of the stratum that a replicate drops a PSU of. '
+            "See the file's documentation."
+        )
+    usual = {
+        "BRR": 1 / size,
+        "Fay": 1 / (size * (1 - (rho or 0.0)) ** 2),
+        "JK1": (size - 1) / size,
+        "JKn": 1.0,
+        "bootstrap": 1 / (size - 1),
+        "SDR": 4 / size,
+    }
+    factors = np.ones(size) if rscales is None else np.array(rscales, dtype=np.float64)
+    factor = usual[kind] if scale is None else float(scale)
+    if factors.shape != (size,) or not np.isfinite(factors).all() or (factors < 0).any() or not factors.any():
+        raise DesignError(
+            f"`rscales` must be one finite number of at least zero per replicate, {size}, and not all zero; got "
+            f"{factors.size}: {factors[:5].tolist()}."
+        )
+    if not np.isfinite(factor) or factor <= 0:
+        raise DesignError(f"`scale` must be positive; got {scale!r}.")
+    return factor, factors
+
+
+def _check_replicates(design: Design, weights: FloatArray) -> None:
+    """Raise unless (n_rows, R) replicate weights can be those of the design."""
+    full = design.base_weights
+    ratio = weights.mean() / full.mean()
+    if not 1 / REPLICATE_RATIO <= ratio <= REPLICATE_RATIO:
+        raise DesignError(
+            f"`replicates` must hold weights; theirs are {ratio:.3g} times the full-sample weights on average, "
+            f"{weights.mean():.4g} and {full.mean():.4g}. If they are factors, multiply them by the weight."
+        )
+    stray = (full == 0) & weights.any(axis=1)
+    if stray.any():
+        raise DesignError(
+            f"`replicates` must be zero where `weight` is; {stray.sum()} rows with weight zero have replicate weights, "
+            f"first row {shown(design.frame.index[int(stray.argmax())])}. Give them a weight, or remove those rows."
+        )
+
+
+def rank(weights: FloatArray) -> int:
+    """Rank of (n, R) replicate weights: columns that are not combinations of columns before them.
+
+    Rows that are multiples of each other count once, which leaves the rank alone and saves most of the work.
+    """
+    live = weights[weights.any(axis=1)]
+    size = live.max(axis=1)
+    mark = (live / size[:, None]) @ np.random.default_rng(0).normal(size=live.shape[1])  # multiples have equal marks
+    _, first, group = np.unique(mark.round(9), return_index=True, return_inverse=True)
+    length = np.sqrt(np.bincount(group, weights=size**2)) / size[first]
+    rows = live[first] * length[:, None]
+    columns = rows / np.linalg.norm(rows, axis=0).clip(min=np.finfo(float).tiny)
+    if columns.shape[0] >= columns.shape[1]:
+        try:  # the pivots are the distances from the columns before; clear of rounding, they settle it
+            if np.diag(np.linalg.cholesky(columns.T @ columns)).min() > CLEARLY_INDEPENDENT:
+                return int(columns.shape[1])
+        except np.linalg.LinAlgError:
+            pass
+    basis, found = np.empty((first.size, min(columns.shape)), order="F"), 0
+    for start in range(0, columns.shape[1], RANK_BLOCK):  # Gram-Schmidt, twice for what rounding left
+        block, before = columns[:, start : start + RANK_BLOCK], found
+        for _ in range(2):
+            block = block - basis[:, :before] @ (basis[:, :before].T @ block)
+        for rest in block.T:
+            for _ in range(2):
+                rest = rest - basis[:, before:found] @ (basis[:, before:found].T @ rest)
+            if found < basis.shape[1] and np.linalg.norm(rest) > RANK_TOLERANCE:
+                basis[:, found] = rest / np.linalg.norm(rest)
+                found += 1
+        if found == basis.shape[1]:
+            break
+    return found
+
+
+def _weights(frame: pd.DataFrame, name: str, argument: str = "weight") -> FloatArray:
     """Weights as a (n,) array; zero is allowed, negative, missing and infinite weights are not."""
     if name not in frame.columns:
-        raise DesignError(f"`weight` must name a column of the data; {name!r} is not among {list(frame.columns)[:20]}.")
+        raise DesignError(
+            f"`{argument}` must name a column of the data; {name!r} is not among {list(frame.columns)[:20]}."
+        )
     column = frame[name]
     if not pd.api.types.is_numeric_dtype(column.dtype):
-        raise DesignError(f"`weight` must be numeric; column {name!r} has type {column.dtype}.")
+        raise DesignError(f"`{argument}` must be numeric; column {name!r} has type {column.dtype}.")
     weights = column.to_numpy(dtype=np.float64, na_value=np.nan).copy()
     for wrong, what, remedy in (
         (np.isnan(weights), "missing", "Give every respondent a weight, or zero"),
@@ -273,11 +492,17 @@ def _weights(frame: pd.DataFrame, name: str) -> FloatArray:
         if wrong.any():
             first = int(wrong.argmax())
             raise DesignError(
-                f"`weight` must be finite and at least zero; {name!r} is {what} in {wrong.sum()} of "
+                f"`{argument}` must be finite and at least zero; {name!r} is {what} in {wrong.sum()} of "
                 f"{weights.size} rows, first in row {shown(frame.index[first])} ({weights[first]}). {remedy}."
             )
+    extreme = (weights > 0) & ((weights < SMALLEST) | (weights > LARGEST))
+    if extreme.any():
+        raise DesignError(
+            f"`{argument}` must be zero or between {SMALLEST:g} and {LARGEST:g}; {name!r} is "
+            f"{weights[extreme][0]:g} in row {shown(frame.index[int(extreme.argmax())])}. Rescale the weights."
+        )
     if not weights.any():
-        raise DesignError(f"`weight` must be positive for someone; {name!r} is zero in all {weights.size} rows.")
+        raise DesignError(f"`{argument}` must be positive for someone; {name!r} is zero in all {weights.size} rows.")
     return weights
 
 
@@ -388,38 +613,57 @@ def _fractions(
             f"`fpc` must be constant within a stratum; {name!r} runs from {low[h]:g} to {high[h]:g} in stratum "
             f"{shown(labels[h])}."
         )
-    are_fractions = low <= 1
-    # a population of one, fully sampled, reads the same as a fraction of one
-    if are_fractions.any() and (~are_fractions & (n_h > 0)).any() and (low[are_fractions] < 1).any():
-        h = int((~are_fractions).argmax())
+    if (low > 1).any() and (low < 1).any():
         raise DesignError(
-            f"`fpc` must be all population sizes or all sampling fractions; {name!r} mixes {low[are_fractions][0]:g} "
-            f"and {low[h]:g}."
+            f"`fpc` must be all population sizes or all sampling fractions; {name!r} mixes {low[low < 1][0]:g} and "
+            f"{low[low > 1][0]:g}."
         )
-    fraction = np.where(are_fractions, low, n_h / low)
+    fraction: FloatArray = n_h / low if (low > 1).any() else low  # 1 beside sizes is a population of one
     if (fraction > 1 + 1e-12).any():
         h = int((fraction > 1 + 1e-12).argmax())
         raise DesignError(
             f"`fpc` must be at least the number of sampled units; stratum {shown(labels[h])} has {n_h[h]:g} units "
             f"sampled from {low[h]:g} by {name!r}."
         )
-    return np.minimum(fraction, 1.0)
+    fraction = np.minimum(fraction, 1.0)
+    return fraction
 
 
 def _condition(frame: pd.DataFrame, condition: str | pd.Series[bool] | BoolArray) -> BoolArray:
     """Boolean value per row of a domain condition."""
-    values: object = condition
+    values: Any = condition
+    known = np.ones(len(frame), dtype=bool)
     if isinstance(condition, str):
         try:
             values = frame.eval(condition)
-        except (SyntaxError, NameError, KeyError, TypeError, ValueError, AttributeError) as error:
+            used = _columns_of(condition, frame)
+        except UNREADABLE as error:
             raise DesignError(
                 f"`condition` must be an expression over the columns; {condition!r} fails: {error}."
             ) from error
+        known = np.asarray(frame[used].notna().all(axis=1), dtype=bool)
+    elif isinstance(condition, pd.Series) and not condition.index.equals(frame.index):
+        raise DesignError(
+            "`condition` must have the index of the data, row for row; it has another one, as a sorted or merged table "
+            "has. Make it from `design.frame`, or pass an array in the order of the rows."
+        )
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.BooleanDtype | pd.ArrowDtype):
+        values = values.to_numpy(dtype=bool, na_value=False)
     values = np.asarray(values)
     if values.dtype != np.bool_ or values.shape != (len(frame),):
         raise DesignError(
             f"`condition` must give True or False for each of the {len(frame)} rows; got {values.dtype} of shape "
             f"{values.shape}."
         )
-    return values.copy()
+    inside: BoolArray = values & known
+    return inside
+
+
+def _columns_of(condition: str, frame: pd.DataFrame) -> list[str]:
+    """Columns that a condition compares; those it asks about with isna() or notna() are left out."""
+    if "isna(" in condition or "notna(" in condition or "isnull(" in condition:
+        return []
+    quoted = re.findall(r"`([^`]+)`", condition)
+    plain = re.sub(r"`[^`]+`", " ", condition)
+    words = [token.string for token in generate_tokens(StringIO(plain).readline) if token.type == NAME]
+    return [name for name in dict.fromkeys([*quoted, *words]) if name in frame.columns]

@@ -10,11 +10,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from survey import statistics
+from survey import functions, statistics
 from survey.cells import Cells, Missing, collapse
 from survey.design import BoolArray, Design, FloatArray, IntArray
 from survey.errors import EstimationError
+from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
+from survey.functions import Function
 from survey.intervals import IntervalMethod, proportion_interval
+from survey.schema import RESULT_COLUMNS
 from survey.statistics import Domains, Statistic, Terms
 from survey.variance import covariance, degrees_of_freedom
 
@@ -36,6 +39,8 @@ class Estimate:
     level : confidence level of the bounds.
     whole_df, whole_n : degrees of freedom and respondents of all domains of the call together, which is what
         a contrast is based on.
+    left_out : respondents of the design's domain that the call left out, for a missing value in one of its variables.
+    few : where variance="cr2", what gives contrasts their own degrees of freedom too.
     """
 
     labels: pd.DataFrame
@@ -49,6 +54,8 @@ class Estimate:
     level: float
     whole_df: float
     whole_n: float
+    left_out: int = 0
+    few: FewClusters | None = None
 
     def __post_init__(self) -> None:
         for array in (self.value, self.vcov, self.df, self.n, self.deff, self.conf_low, self.conf_high):
@@ -58,6 +65,11 @@ class Estimate:
     def std_error(self) -> FloatArray:
         """(k,) standard errors."""
         return np.sqrt(np.diag(self.vcov))
+
+    @property
+    def note(self) -> str:
+        """Where standard errors and degrees of freedom come from, if not from the design's own; else empty."""
+        return "" if self.few is None else self.few.note
 
     def tidy(self) -> pd.DataFrame:
         """One row per estimate.
@@ -100,35 +112,93 @@ class Estimate:
         R equivalent: survey::svycontrast.
         """
         k = self.value.size
+        if isinstance(weights, pd.Series):
+            weights = weights.to_dict()
         if isinstance(weights, Mapping):
             matrix = np.zeros((1, k))
             for label, coefficient in weights.items():
-                matrix[0, self._position(label)] = coefficient
+                if not isinstance(coefficient, int | float | np.number) or not np.isfinite(coefficient):
+                    raise EstimationError(f"`weights` must be finite numbers; {label!r} has {coefficient!r}.")
+                matrix[0, self._position(label)] += coefficient
             shown = [" ".join(f"{c:+g} {label}" for label, c in weights.items())]
         else:
             matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
             shown = [f"contrast {i + 1}" for i in range(len(matrix))]
-            if matrix.shape[1] != k:
+            if matrix.ndim != 2 or matrix.shape[1] != k:
                 raise EstimationError(
                     f"`weights` must have one column per estimate; got {matrix.shape[1]} columns for {k} estimates."
                 )
         if names is not None and len(names) != len(matrix):
             raise EstimationError(f"`names` must name each of the {len(matrix)} contrasts; got {len(names)}.")
-        q = len(matrix)
-        labels = pd.DataFrame({"term": list(names) if names is not None else shown, "level": ""})
-        df, n = np.full(q, self.whole_df), np.full(q, self.whole_n)
-        value, vcov = matrix @ self.value, matrix @ self.vcov @ matrix.T
+        return self._derived(matrix @ np.nan_to_num(self.value), matrix, list(names) if names is not None else shown)
+
+    def transform(
+        self,
+        function: Function,
+        *,
+        names: str | Sequence[str] | None = None,
+        jacobian: Callable[[FloatArray], ArrayLike] | None = None,
+    ) -> Estimate:
+        """Smooth functions of the estimates, with their covariance by the delta method.
+
+        Parameters
+        ----------
+        function : from the (k,) estimates, in the row order of `tidy()`, to a number or (m,) numbers:
+            `lambda e: np.log(e[0] / e[1])`.
+        names : name, or m names, for the `term` column; numbered otherwise.
+        jacobian : from the (k,) estimates to the (m, k) derivatives; by central differences otherwise.
+
+        Returns
+        -------
+        Estimate of m functions with covariance J vcov J'. df and n are those of all domains of the call together;
+        deff is NaN. The intervals are t intervals on the scale of the function.
+
+        Raises
+        ------
+        EstimationError : values or derivatives that are not finite, a function with a kink at the estimates, or names
+            or derivatives that do not fit the values.
+
+        References
+        ----------
+        Wolter (2007), ch. 6. R equivalent: survey::svycontrast with a quoted expression.
+        """
+        value = functions.values_of(function, self.value)
+        if jacobian is None:
+            slopes = functions.jacobian(function, self.value, self.std_error)
+        else:
+            slopes = np.atleast_2d(np.asarray(jacobian(self.value.copy()), dtype=np.float64))
+        if slopes.shape != (value.size, self.value.size) or not np.isfinite(slopes).all():
+            raise EstimationError(
+                f"`jacobian` must give finite derivatives of shape {(value.size, self.value.size)}; it gave shape "
+                f"{slopes.shape}."
+            )
+        shown = [names] if isinstance(names, str) else list(names or [f"function {i + 1}" for i in range(value.size)])
+        if len(shown) != value.size:
+            raise EstimationError(f"`names` must name each of the {value.size} functions; got {len(shown)}.")
+        return self._derived(value, slopes, shown)
+
+    def _derived(self, value: FloatArray, slopes: FloatArray, names: Sequence[str]) -> Estimate:
+        """Estimate of (m,) values that change by (m, k) slopes with the estimates; unknown where these are unknown."""
+        m = len(slopes)
+        unknown = np.isnan(np.diag(self.vcov))
+        vcov = slopes @ np.where(unknown | unknown[:, None], 0.0, self.vcov) @ slopes.T
+        lost = (slopes[:, unknown] != 0).any(axis=1)
+        vcov[lost], vcov[:, lost] = np.nan, np.nan
+        value = np.where((slopes[:, np.isnan(self.value)] != 0).any(axis=1), np.nan, value)
+        few = None if self.few is None else self.few.combined(slopes)
+        df, n = np.full(m, self.whole_df) if few is None else few.df, np.full(m, self.whole_n)
         low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, self.level)
         return replace(
             self,
-            labels=labels,
+            labels=pd.DataFrame({"term": list(names), "level": ""}),
             value=value,
             vcov=vcov,
             df=df,
             n=n,
-            deff=np.full(q, np.nan),
+            deff=np.full(m, np.nan),
             conf_low=low,
             conf_high=high,
+            few=few,
         )
 
     def _position(self, label: object) -> int:
@@ -153,23 +223,34 @@ def t_interval(value: FloatArray, std_error: FloatArray, df: FloatArray, level: 
 
 def check_level(level: float) -> None:
     """Raise unless a confidence level lies between 0 and 1."""
-    if not 0 < level < 1:
+    if not isinstance(level, float | np.floating) or not 0 < level < 1:
         raise EstimationError(f"`level` must lie between 0 and 1, as 0.95 does; got {level!r}.")
 
 
 def estimate(
-    cells: Cells, statistic: Statistic, *, level: float = 0.95, interval: IntervalMethod | None = None
+    cells: Cells,
+    statistic: Statistic,
+    *,
+    level: float = 0.95,
+    interval: IntervalMethod | None = None,
+    few: FewClusters | None = None,
 ) -> Estimate:
     """Give a statistic its covariance, degrees of freedom, design effect and bounds.
 
     Parameters
     ----------
     interval : method for proportions; None for a t interval.
+    few : covariance and degrees of freedom made for few clusters, in place of those of the design.
     """
     check_level(level)
-    vcov = covariance(cells, statistic.influence)
     domains, position = _distinct_columns(statistic.membership)
-    df = degrees_of_freedom(cells, domains)[position]
+    if few is None:
+        vcov = covariance(
+            cells, statistic.value, statistic.influence, statistic.evaluate, membership=statistic.membership
+        )
+        df = degrees_of_freedom(cells, domains)[position]
+    else:
+        vcov, df = few.vcov, few.df
     n = (cells.n @ domains)[position].astype(np.float64)
     simple = _simple_variance(cells, statistic, n)
     variance = np.diag(vcov)
@@ -181,7 +262,9 @@ def estimate(
         low, high = proportion_interval(statistic.value, std_error, n, df, level, interval)
     whole_df = float(degrees_of_freedom(cells, cells.inside[:, None])[0])
     whole_n = float(cells.n.sum())
-    return Estimate(statistic.labels, statistic.value, vcov, df, n, deff, low, high, level, whole_df, whole_n)
+    return Estimate(
+        statistic.labels, statistic.value, vcov, df, n, deff, low, high, level, whole_df, whole_n, cells.left_out, few
+    )
 
 
 def _distinct_columns(membership: BoolArray) -> tuple[BoolArray, IntArray]:
@@ -247,6 +330,7 @@ def mean(
     by: str | Sequence[str] | None = None,
     level: float = 0.95,
     missing: Missing = "drop",
+    variance: VarianceMethod = "linearization",
 ) -> Estimate:
     """Population means; of a categorical variable, the shares of its levels.
 
@@ -256,16 +340,19 @@ def mean(
     by : variables whose combinations are the domains.
     level : confidence level of the t intervals.
     missing : "drop" or "fail".
+    variance : "linearization", that of the design; or "cr2", bias-reduced for few PSUs, with Satterthwaite degrees of
+        freedom for each estimate: PSUs without strata, population sizes or calibration (`survey.few_clusters`).
 
     Raises
     ------
-    EstimationError : unknown variable, missing values under "fail", or no respondent left.
+    EstimationError : unknown variable, missing values under "fail", no respondent left, or a design that
+        `variance="cr2"` is not defined for.
 
     References
     ----------
-    R equivalent: survey::svymean, svyby.
+    R equivalent: survey::svymean, svyby; for "cr2" clubSandwich::vcovCR of the weighted regression on the groups.
     """
-    return _estimates(design, x, by, level, missing, statistics.mean)
+    return _estimates(design, x, by, level, missing, statistics.mean, variance)
 
 
 def _estimates(
@@ -275,12 +362,41 @@ def _estimates(
     level: float,
     missing: Missing,
     statistic: Callable[[Cells, Terms, Domains], Statistic],
+    variance: VarianceMethod = "linearization",
 ) -> Estimate:
     """Totals or means of variables by domains."""
-    variables, groups = as_names(x, "x"), as_names(by, "by")
+    check_method(variance)
+    variables, groups = as_names(x, "x"), by_names(by)
+    if not variables:
+        raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
     cells = collapse(design, [*variables, *groups], missing)
-    made = statistic(cells, statistics.terms(cells, variables), statistics.domains(cells, groups))
-    return estimate(cells, made, level=level)
+    measured, domains = statistics.terms(cells, variables), statistics.domains(cells, groups)
+    made = statistic(cells, measured, domains)
+    few = group_means(cells, measured, domains, made.value) if variance == "cr2" else None
+    return estimate(cells, made, level=level, few=few)
+
+
+def by_names(by: str | Sequence[str] | None) -> list[str]:
+    """Names of by-variables, none of them that of a result column."""
+    names = as_names(by, "by")
+    refuse_reserved(names, "by")
+    return names
+
+
+def as_name(name: object, argument: str) -> str:
+    """Argument that must be one column name."""
+    if not isinstance(name, str):
+        raise EstimationError(f"`{argument}` must be one column name; got {name!r}.")
+    return name
+
+
+def refuse_reserved(names: Sequence[str], argument: str) -> None:
+    """Raise where a variable that labels results has the name of one of their columns."""
+    taken = [name for name in names if name in RESULT_COLUMNS]
+    if taken:
+        raise EstimationError(
+            f"`{argument}` must not have the name of a result column; {taken[0]!r} is one. Rename the variable."
+        )
 
 
 def as_names(names: str | Sequence[str] | None, argument: str) -> list[str]:
@@ -289,7 +405,7 @@ def as_names(names: str | Sequence[str] | None, argument: str) -> list[str]:
         return []
     if isinstance(names, str):
         return [names]
-    listed = list(names)
+    listed = list(names) if isinstance(names, Sequence | pd.Index) else [names]
     if not all(isinstance(name, str) for name in listed):
         raise EstimationError(f"`{argument}` must be a column name or a list of them; got {names!r}.")
     if len(set(listed)) < len(listed):
@@ -305,6 +421,7 @@ def proportion(
     interval: IntervalMethod = "logit",
     level: float = 0.95,
     missing: Missing = "drop",
+    variance: VarianceMethod = "linearization",
 ) -> Estimate:
     """Shares of the levels of a categorical variable, between 0 and 1, with intervals made for proportions.
 
@@ -312,42 +429,48 @@ def proportion(
     ----------
     x : categorical (or Boolean, or text) variable.
     by : variables whose combinations are the domains.
-    interval : "logit", "korn-graubard", "wilson", "beta" or "wald"; see `survey.intervals`.
+    interval : "logit", "korn-graubard", "wilson", "beta", "asin" or "wald"; see `survey.intervals`.
     level : confidence level.
     missing : "drop" or "fail".
+    variance : "linearization", that of the design; or "cr2", bias-reduced for few PSUs, with Satterthwaite degrees of
+        freedom for each estimate: PSUs without strata, population sizes or calibration (`survey.few_clusters`).
 
     Raises
     ------
-    EstimationError : a numeric variable, unknown names, missing values under "fail", or no respondent left.
+    EstimationError : a numeric variable, unknown names, missing values under "fail", no respondent left, or a design
+        that `variance="cr2"` is not defined for.
 
     References
     ----------
     R equivalent: survey::svyciprop, svyby.
     """
-    groups = as_names(by, "by")
-    cells = collapse(design, [x, *groups], missing)
+    check_method(variance)
+    groups = by_names(by)
+    cells = collapse(design, [as_name(x, "x"), *groups], missing)
     if statistics.is_numeric(cells.frame[x]):
         raise EstimationError(
             f"`x` must be categorical; {x!r} is numeric. Use `mean`, or make it a pandas Categorical first."
         )
-    shares = statistics.mean(cells, statistics.terms(cells, [x]), statistics.domains(cells, groups))
-    return estimate(cells, shares, level=level, interval=interval)
+    measured, domains = statistics.terms(cells, [x]), statistics.domains(cells, groups)
+    shares = statistics.mean(cells, measured, domains)
+    few = group_means(cells, measured, domains, shares.value) if variance == "cr2" else None
+    return estimate(cells, shares, level=level, interval=interval, few=few)
 
 
 def ratio(
     design: Design,
-    y: str,
+    y: str | Sequence[str],
     x: str,
     *,
     by: str | Sequence[str] | None = None,
     level: float = 0.95,
     missing: Missing = "drop",
 ) -> Estimate:
-    """Ratio of the totals of two numeric variables, y over x.
+    """Ratios of the totals of numeric variables, y over x.
 
     Parameters
     ----------
-    y, x : numerator and denominator.
+    y, x : numerator, or several, and denominator.
     by : variables whose combinations are the domains.
     level : confidence level of the t interval.
     missing : "drop" or "fail".
@@ -360,12 +483,15 @@ def ratio(
     ----------
     R equivalent: survey::svyratio.
     """
-    groups = as_names(by, "by")
-    cells = collapse(design, [y, x, *groups], missing)
-    for argument, name in (("y", y), ("x", x)):
+    groups = by_names(by)
+    numerators = as_names(y, "y")
+    if not numerators:
+        raise EstimationError(f"`y` must name at least one variable; got {y!r}.")
+    cells = collapse(design, [*numerators, as_name(x, "x"), *groups], missing)
+    for argument, name in (*(("y", name) for name in numerators), ("x", x)):
         if not statistics.is_numeric(cells.frame[name]):
             raise EstimationError(f"`{argument}` must be numeric; {name!r} has type {cells.frame[name].dtype}.")
     made = statistics.ratio(
-        cells, statistics.terms(cells, [y]), statistics.terms(cells, [x]), statistics.domains(cells, groups)
+        cells, statistics.terms(cells, numerators), statistics.terms(cells, [x]), statistics.domains(cells, groups)
     )
     return estimate(cells, made, level=level)

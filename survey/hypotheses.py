@@ -1,15 +1,20 @@
-"""Results of hypothesis tests, and Wald tests of linear hypotheses under a design."""
+"""Results of hypothesis tests, Wald tests of linear hypotheses under a design, and p-values for many tests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import fdtrc
+from numpy.typing import ArrayLike
+from scipy.special import fdtrc, stdtr
 
 from survey.design import FloatArray
 from survey.errors import EstimationError
+from survey.estimates import Estimate
+
+Correction = Literal["holm", "benjamini-hochberg", "none"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,12 +24,13 @@ class TestResult:
     Attributes
     ----------
     statistic : value of the test statistic.
-    df1, df2 : degrees of freedom; df2 is NaN for a chi-square.
-    p_value : probability of a statistic at least as large under the hypothesis.
+    df1, df2 : degrees of freedom; df2 is NaN for a chi-square and for a t, whose df is df1.
+    p_value : probability of a statistic at least as large under the hypothesis; two-sided for a t.
     method : name of the test.
     note : what a reader should know: reference, df used, what limits the result.
     wald_chisq : Wald statistic before it was turned into an F, where there is one.
     parts : the same test term by term, where the test has parts.
+    estimate : what was tested, where it is one number: its value, standard error and interval.
     """
 
     __test__ = False  # not a test case, whatever its name suggests to pytest
@@ -37,9 +43,16 @@ class TestResult:
     note: str = ""
     wald_chisq: float | None = None
     parts: pd.DataFrame | None = None
+    estimate: Estimate | None = None
 
     def tidy(self) -> pd.DataFrame:
-        """One row for the test, preceded by a row per term where it has parts."""
+        """One row for the test, preceded by a row per term where it has parts.
+
+        Returns
+        -------
+        Columns: term, (estimate, std_error, conf_low, conf_high where one number was tested,) statistic, df1,
+        df2, p_value, method.
+        """
         row = pd.DataFrame(
             {
                 "term": ["overall"],
@@ -50,6 +63,9 @@ class TestResult:
                 "method": [self.method],
             }
         )
+        if self.estimate is not None:
+            found = self.estimate.tidy()[["estimate", "std_error", "conf_low", "conf_high"]]
+            row = pd.concat([self.estimate.labels[["term"]], found, row.drop(columns="term")], axis=1)
         return row if self.parts is None else pd.concat([self.parts, row], ignore_index=True)
 
 
@@ -99,3 +115,62 @@ def plain_wald(statistic: float, k: int, design_df: float, method: str) -> TestR
     value = statistic / k
     p_value = float(fdtrc(k, design_df, value))
     return TestResult(value, k, design_df, p_value, method, f"Design df {design_df:g}.", statistic)
+
+
+def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> TestResult:
+    """T test that one estimate equals a number, with the estimate's degrees of freedom.
+
+    Without a degree of freedom the p-value is NaN and the note says so.
+
+    Raises
+    ------
+    EstimationError : the standard error is zero.
+    """
+    error, df = float(estimate.std_error[0]), float(estimate.df[0])
+    if not error > 1e-12 * abs(float(estimate.value[0])):
+        raise EstimationError(
+            f"`{estimate.labels['term'][0]}` must vary to be tested; its standard error is zero. Check that the "
+            "variable is not constant and that it is not a total to which the weights were calibrated."
+        )
+    statistic = (float(estimate.value[0]) - null) / error
+    p_value = 2.0 * float(stdtr(df, -abs(statistic))) if df > 0 else np.nan
+    stated = f"df {df:g}." if df > 0 else f"The design leaves {df:g} degrees of freedom, too few for a test."
+    return TestResult(statistic, df, np.nan, p_value, method, f"{note} {stated}".strip(), estimate=estimate)
+
+
+def adjust_p_values(p_values: ArrayLike, correction: Correction = "holm") -> FloatArray:
+    """P-values adjusted for the number of tests.
+
+    Parameters
+    ----------
+    p_values : (m,) p-values of one family of tests; NaN is a test that was not made and does not count.
+    correction : "holm" keeps the chance of any false rejection at the level, whatever the dependence;
+        "benjamini-hochberg" the expected share of false ones among the rejections; "none".
+
+    Returns
+    -------
+    (m,) adjusted p-values, NaN where there was none: reject where they are at most the level.
+
+    Raises
+    ------
+    EstimationError : an unknown correction.
+
+    References
+    ----------
+    Holm (1979), Scand. J. Stat. 6:65; Benjamini and Hochberg (1995), JRSS B 57:289. The same values as
+    statsmodels.stats.multitest.multipletests, which collects garbage on every call.
+    """
+    if correction not in get_args(Correction):
+        raise EstimationError(f"`correction` must be one of {', '.join(get_args(Correction))}; got {correction!r}.")
+    raw = np.asarray(p_values, dtype=np.float64)
+    adjusted = raw.copy()
+    made = np.flatnonzero(~np.isnan(raw))
+    if correction == "none" or made.size == 0:
+        return adjusted
+    order = made[np.argsort(raw[made], kind="stable")]
+    if correction == "holm":
+        stepped = np.maximum.accumulate(raw[order] * np.arange(order.size, 0, -1))
+    else:
+        stepped = np.minimum.accumulate((raw[order] * order.size / np.arange(1, order.size + 1))[::-1])[::-1]
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

@@ -1,20 +1,28 @@
-"""Tests of independence in two-way tables under a survey design."""
+"""Tests of independence in two-way tables, of single answers or multiple responses, under a survey design."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
+from scipy.linalg import block_diag, eigh
 from scipy.special import chdtrc, fdtrc
 
 from survey.cells import Cells, code_values
-from survey.design import FloatArray, IntArray
-from survey.errors import EstimationError
-from survey.hypotheses import TestResult, adjusted_wald, plain_wald, wald_chisq
+from survey.design import BoolArray, FloatArray, IntArray
+from survey.errors import EstimationError, shown
+from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
+from survey.quadratic_forms import sum_of_chisq_sf
+from survey.statistics import level_indicators
 from survey.variance import covariance, degrees_of_freedom
 
-TestMethod = Literal["rao-scott-f", "rao-scott-chisq", "wald", "adjusted-wald"]
+RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
+Wald = Literal["wald", "adjusted-wald"]
+TestMethod = Literal[RaoScott, Wald]
+RAO_SCOTT, WALD = get_args(RaoScott), get_args(Wald)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,15 +61,17 @@ def test_independence(cells: Cells, table: TwoWay, method: TestMethod) -> TestRe
     Parameters
     ----------
     method : "rao-scott-f" and "rao-scott-chisq" correct Pearson's X^2 to second and first order for the
-        design; "wald" and "adjusted-wald" compare observed with expected totals.
+        design; "rao-scott-saddlepoint" and "rao-scott-exact" refer it to the weighted sum of chi-squares that
+        it is distributed as; "wald" and "adjusted-wald" compare observed with expected totals.
 
     Raises
     ------
-    EstimationError : an unknown method, or a table with one row or column.
+    EstimationError : an unknown method, a table with one row or column, or too many empty cells.
 
     References
     ----------
-    Rao and Scott (1984), Ann. Stat. 12:46; Thomas and Rao (1987), JASA 82:630. R equivalent: survey::svychisq.
+    Rao and Scott (1984), Ann. Stat. 12:46; Thomas and Rao (1987), JASA 82:630. R equivalent: survey::svychisq
+    (statistic = "F", "Chisq", "saddlepoint", "lincom", "Wald", "adjWald").
     """
     if method not in get_args(TestMethod):
         raise EstimationError(f"`method` must be one of {', '.join(get_args(TestMethod))}; got {method!r}.")
@@ -71,12 +81,54 @@ def test_independence(cells: Cells, table: TwoWay, method: TestMethod) -> TestRe
             f"{table.shape[1]}."
         )
     df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
-    if method in ("wald", "adjusted-wald"):
+    if method == "wald" or method == "adjusted-wald":
         return _wald(cells, table, df, method)
-    return _rao_scott(cells, table, df, method)
+    tested = pearson(cells, table)
+    return rao_scott(tested.chisq, generalized_effects(cells, [tested]), df, method, table.note)
 
 
 test_independence.__test__ = False  # type: ignore[attr-defined]  # not a test case for pytest
+
+
+def rao_scott(chisq: float, effects: FloatArray, df: float, method: RaoScott, note: str = "") -> TestResult:
+    """Pearson's X^2 with the Rao-Scott correction.
+
+    Parameters
+    ----------
+    chisq : X^2, of a table with as many respondents as answered.
+    effects : (k,) eigenvalues of the generalized design effect: X^2 is distributed as the sum of chi-squares on
+        one degree of freedom with these weights.
+    df : design degrees of freedom.
+    method : "rao-scott-f" matches two moments with an F, "rao-scott-chisq" one with a chi-square;
+        "rao-scott-saddlepoint" and "rao-scott-exact" take the weighted sum itself, divided by a chi-square on the
+        denominator degrees of freedom of the F. (R's svychisq rounds them down in one place of two.)
+
+    Raises
+    ------
+    EstimationError : no sampling variance to test against.
+    """
+    trace, squares, k = float(effects.sum()), float((effects**2).sum()), effects.size
+    note = f"{note} Design df {df:g}.".strip()
+    if trace <= 0 or df <= 0:
+        raise EstimationError(
+            "`table` has no sampling variance to test against: the design has "
+            f"{df:g} degrees of freedom and a total design effect of {trace:g}."
+        )
+    if method == "rao-scott-chisq":
+        p_value = float(chdtrc(k, chisq / (trace / k)))
+        return TestResult(chisq, k, np.nan, p_value, "Pearson's X^2, Rao-Scott first-order correction", note)
+    df1 = trace**2 / squares
+    if method == "rao-scott-f":
+        p_value = float(fdtrc(df1, df1 * df, chisq / trace))
+        return TestResult(
+            chisq / trace, df1, df1 * df, p_value, "Pearson's X^2, Rao-Scott second-order correction (F)", note
+        )
+    df2 = df1 * df
+    if method == "rao-scott-saddlepoint":
+        p_value, name = sum_of_chisq_sf(chisq, effects, df2, method="saddlepoint"), "saddlepoint approximation"
+    else:
+        p_value, name = sum_of_chisq_sf(chisq, effects, df2, method="exact"), "asymptotically exact distribution"
+    return TestResult(chisq, k, df2, p_value, f"Pearson's X^2, Rao-Scott, {name}", note)
 
 
 def _indicators(table: TwoWay) -> FloatArray:
@@ -93,40 +145,57 @@ def _interactions(rows: int, columns: int) -> FloatArray:
     return contrasts
 
 
-def _rao_scott(cells: Cells, table: TwoWay, df: float, method: TestMethod) -> TestResult:
-    """Pearson's X^2 with the Rao-Scott correction, generalized design effects from the observed shares."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Pearson:
+    """Pearson's X^2 of one table and the linear form in its cells that it is a quadratic form of.
+
+    Attributes
+    ----------
+    chisq : X^2 for a table of as many respondents as answered.
+    form : (C, k) influence of the interaction contrasts of the log shares.
+    simple : (k, k) their covariance under simple random sampling with replacement.
+    """
+
+    chisq: float
+    form: FloatArray
+    simple: FloatArray
+
+
+def pearson(cells: Cells, table: TwoWay) -> Pearson:
+    """Pearson's X^2 of a table, generalized design effects from the observed shares."""
     n = float(cells.n.sum())
-    indicator = _indicators(table)
+    indicator = _indicators(table) * cells.inside[:, None]
     size = cells.weight.sum()
     share = cells.weight @ indicator / size
-    vcov = covariance(cells, (indicator - share) / size)
     inverse = np.divide(1.0, share, out=np.zeros_like(share), where=share > 0)
-    contrast = _interactions(*table.shape)
-    simple = contrast.T @ (inverse[:, None] * contrast) / n
-    actual = (inverse[:, None] * contrast).T @ vcov @ (inverse[:, None] * contrast)
-    effects = np.linalg.solve(simple, actual)
+    scaled = inverse[:, None] * _interactions(*table.shape)
+    simple = scaled.T @ (share[:, None] * scaled) / n
+    if np.linalg.matrix_rank(simple, tol=1e-10 * float(np.trace(simple)), hermitian=True) < len(simple):
+        raise EstimationError(
+            f"`table` must have fewer empty cells to be tested; {int((share == 0).sum())} of {share.size} are empty. "
+            "Merge rows or columns."
+        )
     grid = share.reshape(table.shape)
     expected = np.outer(grid.sum(axis=1), grid.sum(axis=0))
     chisq = float(n * ((grid - expected) ** 2 / expected).sum())
-    trace, squares = float(np.trace(effects)), float(np.trace(effects @ effects))
-    note = f"{table.note} Design df {df:g}.".strip()
-    if trace <= 0 or df <= 0:
-        raise EstimationError(
-            "`table` has no sampling variance to test against: the design has "
-            f"{df:g} degrees of freedom and a total design effect of {trace:g}."
-        )
-    if method == "rao-scott-chisq":
-        k = contrast.shape[1]
-        p_value = float(chdtrc(k, chisq / (trace / k)))
-        return TestResult(chisq, k, np.nan, p_value, "Pearson's X^2, Rao-Scott first-order correction", note)
-    df1 = trace**2 / squares
-    p_value = float(fdtrc(df1, df1 * df, chisq / trace))
-    return TestResult(
-        chisq / trace, df1, df1 * df, p_value, "Pearson's X^2, Rao-Scott second-order correction (F)", note
+    return Pearson(chisq, (indicator - share) / size @ scaled, simple)
+
+
+def generalized_effects(cells: Cells, tables: Sequence[Pearson]) -> FloatArray:
+    """Eigenvalues of the generalized design effect of the sum of X^2 over tables of the same respondents."""
+    form = np.hstack([table.form for table in tables])
+    size = cells.weight.sum()
+    vcov = covariance(
+        cells,
+        np.zeros(form.shape[1]),
+        form,
+        lambda weight: (weight.T @ form) * (size / weight.sum(axis=0))[:, None],
     )
+    eigenvalues: FloatArray = eigh(vcov, block_diag(*(table.simple for table in tables)), eigvals_only=True)
+    return np.maximum(eigenvalues, 0.0)  # a negative one is rounding error
 
 
-def _wald(cells: Cells, table: TwoWay, df: float, method: TestMethod) -> TestResult:
+def _wald(cells: Cells, table: TwoWay, df: float, method: Wald) -> TestResult:
     """Wald test of observed minus expected totals in all rows and columns but the first."""
     rows, columns = table.shape
     indicator = _indicators(table)
@@ -141,9 +210,110 @@ def _wald(cells: Cells, table: TwoWay, df: float, method: TestMethod) -> TestRes
         - in_column[:, None, :] * by_row[:, None] / size
         + np.outer(by_row, by_column) / size**2
     )
-    vcov = covariance(cells, influence[:, 1:, 1:].reshape(len(influence), -1))
-    statistic = wald_chisq(residual[1:, 1:].reshape(-1), vcov)
+    value, linear = residual[1:, 1:].reshape(-1), influence[:, 1:, 1:].reshape(len(influence), -1)
+    vcov = covariance(cells, value, linear, lambda weight: weight.T @ linear)  # by the delta method, as R does
+    statistic = wald_chisq(value, vcov)
     k = (rows - 1) * (columns - 1)
     if method == "wald":
         return plain_wald(statistic, k, df, "Wald test of association")
     return adjusted_wald(statistic, k, df, "Adjusted Wald test of association", table.note)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MultipleResponse:
+    """Options that respondents may choose several of, by group, on cells.
+
+    Attributes
+    ----------
+    options : labels of the J options that some chose and some did not.
+    chosen : (C, J) whether each pattern has chosen each option.
+    group : (C,) position of each pattern's group; groups without respondents have none.
+    groups : number of groups.
+    note : what was left out.
+    """
+
+    options: tuple[object, ...]
+    chosen: BoolArray
+    group: IntArray
+    groups: int
+    note: str
+
+
+def multiple_response(cells: Cells, options: Mapping[str, object], by: str) -> MultipleResponse:
+    """Options of a multiple-response set by a grouping variable.
+
+    Parameters
+    ----------
+    options : column -> label, as in `Item.options`; the last level of a column means that the option was chosen.
+    by : grouping variable.
+    """
+    labels, chosen, left_out = [], [], []
+    for column, label in options.items():
+        indicator = level_indicators(cells, column)[1][-1]
+        if indicator[cells.inside].any() and not indicator[cells.inside].all():
+            labels.append(label)
+            chosen.append(indicator)
+        else:
+            left_out.append(shown(label))
+    codes, values = code_values(cells.frame[by])
+    present = np.unique(codes[cells.inside])
+    group = np.where(cells.inside, np.searchsorted(present, codes), 0)
+    notes = []
+    if left_out:
+        notes.append(f"Chosen by nobody or by everybody, left out: {', '.join(left_out)}.")
+    if present.size < len(values):
+        empty = [f"{by}={value}" for i, value in enumerate(values) if i not in present]
+        notes.append(f"Without respondents, left out: {', '.join(empty)}.")
+    table = np.column_stack(chosen) if chosen else np.zeros((cells.n.size, 0), dtype=bool)
+    return MultipleResponse(tuple(labels), table, group, present.size, " ".join(notes))
+
+
+def test_multiple_response(cells: Cells, table: MultipleResponse, method: RaoScott) -> TestResult:
+    """Test that each option is chosen by the same share in all groups.
+
+    A respondent may choose several options, so that the tables of the options overlap. The statistic is the sum
+    of Pearson's X^2 over the options, each chosen or not by group; the joint covariance of all tables, in which
+    the overlap is, gives the correction for overlap and design at once. With one option it is the test of
+    independence.
+
+    Parameters
+    ----------
+    method : "rao-scott-f" (second order), "rao-scott-chisq" (first order), "rao-scott-saddlepoint" or
+        "rao-scott-exact".
+
+    Returns
+    -------
+    TestResult; `parts` has a row per option: term, statistic, df1, df2, p_value, method, and p_adjusted by Holm's
+    procedure over the options.
+
+    Raises
+    ------
+    EstimationError : an unknown method, no option that some chose and some did not, or fewer than two groups.
+
+    References
+    ----------
+    Bilder and Loughin (2004), Biometrics 60:241; Thomas and Decady (2004), Int. J. Testing 4:43.
+    """
+    if method not in RAO_SCOTT:
+        raise EstimationError(
+            f"`method` for a multiple-response set must be one of {', '.join(RAO_SCOTT)}; got {method!r}."
+        )
+    if not table.options or table.groups < 2:
+        raise EstimationError(
+            "`table` must have an option that some chose and some did not, and two groups with respondents, to be "
+            f"tested; it has {len(table.options)} and {table.groups}."
+        )
+    df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
+    tables = [
+        pearson(cells, TwoWay(np.where(chosen, 1, 0), table.group, (2, table.groups), "")) for chosen in table.chosen.T
+    ]
+    singly = [rao_scott(part.chisq, generalized_effects(cells, [part]), df, method) for part in tables]
+    parts = pd.concat([result.tidy() for result in singly], ignore_index=True)
+    parts["term"] = [str(option) for option in table.options]
+    parts["p_adjusted"] = adjust_p_values(parts["p_value"], "holm")
+    chisq = sum(part.chisq for part in tables)
+    overall = rao_scott(chisq, generalized_effects(cells, tables), df, method, table.note)
+    return replace(overall, method=f"Sum over options of {overall.method}", parts=parts)
+
+
+test_multiple_response.__test__ = False  # type: ignore[attr-defined]  # not a test case for pytest

@@ -16,10 +16,11 @@ from scipy.special import betaincinv, expit, logit, stdtrit
 
 from survey.errors import EstimationError
 
-IntervalMethod: TypeAlias = Literal["logit", "korn-graubard", "wilson", "beta", "wald"]
+IntervalMethod: TypeAlias = Literal["logit", "korn-graubard", "wilson", "beta", "asin", "wald"]
 INTERVAL_METHODS: tuple[str, ...] = get_args(IntervalMethod)
 
-# Sums of weights leave rounding error of a few units in the last place: a share this near 0 or 1 is 0 or 1.
+# Sums of weights leave rounding error of a few units in the last place: a share this near 0 or 1 is 0 or 1, and a
+# standard error this small is 0.
 EDGE = 1e-12
 
 _Floats: TypeAlias = NDArray[np.float64]
@@ -38,7 +39,8 @@ def proportion_interval(
     `"logit"` is a t interval on the logit scale. `"wilson"` is the score interval with the effective
     sample size p(1 - p) / SE² and the t quantile. `"beta"` is Clopper-Pearson with the effective sample
     size times (t[n - 1] / t[df])². `"korn-graubard"` is the same with an effective size of at most n, and
-    of n where the share is 0 or 1. `"wald"` is estimate ± t SE, not cut at 0 and 1.
+    of n where the share is 0 or 1. `"asin"` is a t interval of asin(sqrt(p)), which stabilizes the variance,
+    cut at 0 and 1. `"wald"` is estimate ± t SE, not cut at 0 and 1.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def proportion_interval(
     n : unweighted numbers of respondents that the proportions are based on.
     df : degrees of freedom; infinity gives normal quantiles, 0 gives NaN bounds.
     level : confidence level, between 0 and 1.
-    method : one of the five methods above.
+    method : one of the six methods above.
 
     Returns
     -------
@@ -62,8 +64,9 @@ def proportion_interval(
     References
     ----------
     Korn and Graubard (1998), Survey Methodology 24, 193-201. R equivalent: survey::svyciprop with methods
-    "logit" (to the precision of its iteration), "wilson", "beta" and "mean". R has [0, 0] for "mean" at a
-    share of 0, and [.5, .5] for "beta" at a standard error of 0; here they are NaN and the share itself.
+    "logit" (to the precision of its iteration), "wilson", "beta", "asin" and "mean". R has [0, 0] for "mean" at a
+    share of 0, and [.5, .5] for "beta" at a standard error of 0; here they are NaN and the share itself. R squares
+    the sine of an angle below zero, so that "asin" has .0003 as its lower bound where it is 0 here.
     """
     if method not in INTERVAL_METHODS:
         raise EstimationError(
@@ -86,6 +89,10 @@ def proportion_interval(
                 low, high = expit(logit(p) - half), expit(logit(p) + half)
             elif method == "wilson":
                 low, high = _wilson_bounds(p, t**2 * se**2 / (p * (1 - p)))
+            elif method == "asin":
+                angle, half = np.arcsin(np.sqrt(p)), t * se / (2 * np.sqrt(p * (1 - p)))
+                low = np.sin(np.maximum(angle - half, 0)) ** 2
+                high = np.sin(np.minimum(angle + half, np.pi / 2)) ** 2
             else:
                 low, high = p - t * se, p + t * se
     if method != "korn-graubard":
@@ -129,7 +136,7 @@ def quantile_t(probability: float, df: ArrayLike) -> _Floats:
 def checked_arguments(
     estimate: ArrayLike, std_error: ArrayLike, n: ArrayLike, df: ArrayLike, level: float
 ) -> tuple[_Floats, _Floats, _Floats, _Floats]:
-    """The four arrays, broadcast, with shares within rounding error of 0 or 1 set to 0 or 1."""
+    """The four arrays, broadcast; shares within rounding error of 0 or 1 are 0 or 1, standard errors of 0 are 0."""
     if not 0 < level < 1:
         raise EstimationError(f"`level` must lie between 0 and 1; {level!r} was given. Write 0.95 for a 95% interval.")
     try:
@@ -146,6 +153,7 @@ def checked_arguments(
     _refuse("n", base, base < 0, "not be negative", "Pass unweighted counts")
     _refuse("df", freedom, freedom < 0, "not be negative", "Pass the degrees of freedom of the design")
     p = np.where(p < EDGE, 0.0, np.where(p > 1 - EDGE, 1.0, p))
+    se = np.where(se < EDGE, 0.0, se)  # a share that the strata fix has a standard error of rounding alone
     return p, se, base, freedom
 
 

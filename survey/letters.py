@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from survey.design import FloatArray
+from survey.hypotheses import adjust_p_values
 
 MINIMUM_BASE = 50  # respondents that both columns need for a comparison
 ALPHA = 0.05
@@ -51,21 +52,11 @@ def column_letters(
                 p_values.append(2 * stdtr(df, -abs(share[i] - share[j]) / np.sqrt(variance)))
         if not tested:
             continue
-        for position in _holm(p_values):
+        for position in np.flatnonzero(adjust_p_values(p_values, "holm") <= ALPHA):
             i, j, a, b = tested[position]
             higher, lower = (i, b) if share[i] > share[j] else (j, a)
             marks[higher].append(names[lower])
     return [" ".join(sorted(mark, key=names.index)) for mark in marks]
-
-
-def _holm(p_values: Sequence[float]) -> list[int]:
-    """Positions of the hypotheses that Holm's procedure rejects: smallest p first, until one is not small enough."""
-    rejected = []
-    for rank, position in enumerate(np.argsort(p_values, kind="stable")):
-        if p_values[position] > ALPHA / (len(p_values) - rank):
-            break
-        rejected.append(int(position))
-    return rejected
 
 
 def letter_names(columns: int) -> Sequence[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.special import expit, log_expit, log_ndtr, ndtri
+from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
 
 from survey.design import FloatArray
 
+Tails: TypeAlias = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 LinkName = Literal["logit", "probit", "cloglog", "loglog", "cauchit"]
 
 
@@ -24,6 +25,7 @@ class Link:
     log_pdf : log f(x).
     pdf_slope : f'(x) / f(x).
     quantile : the inverse of F.
+    tails : F(x), 1 - F(x), f(x) and f'(x) at finite x, not on the log scale: zero where they underflow.
     concave : whether log(F(a) - F(b)) is concave, so that any maximum is the maximum (Pratt 1981).
     """
 
@@ -32,12 +34,49 @@ class Link:
     log_pdf: Callable[[FloatArray], FloatArray]
     pdf_slope: Callable[[FloatArray], FloatArray]
     quantile: Callable[[FloatArray], FloatArray]
+    tails: Callable[[FloatArray], Tails]
     concave: bool = True
 
 
 def _log_exp_cdf(x: FloatArray) -> FloatArray:
     """log(1 - exp(-exp(x)))."""
     return np.log(-np.expm1(-np.exp(x)))
+
+
+def _logit_tails(x: FloatArray) -> Tails:
+    """Logistic distribution."""
+    small = np.exp(-np.abs(x))
+    large = 1.0 / (1.0 + small)
+    small *= large
+    density = small * large
+    cdf, sf = np.where(x > 0, large, small), np.where(x > 0, small, large)
+    return cdf, sf, density, density * (sf - cdf)
+
+
+def _probit_tails(x: FloatArray) -> Tails:
+    """Normal distribution."""
+    density = np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+    return ndtr(x), ndtr(-x), density, -x * density
+
+
+def _cloglog_tails(x: FloatArray) -> Tails:
+    """Distribution of the smallest value, 1 - exp(-exp(x))."""
+    hazard = np.exp(np.minimum(x, 700.0))
+    sf = np.exp(-hazard)
+    density = hazard * sf
+    return -np.expm1(-hazard), sf, density, density * (1 - hazard)
+
+
+def _loglog_tails(x: FloatArray) -> Tails:
+    """Distribution of the largest value, exp(-exp(-x)): the mirror image."""
+    cdf, sf, density, slope = _cloglog_tails(-x)
+    return sf, cdf, density, -slope
+
+
+def _cauchit_tails(x: FloatArray) -> Tails:
+    """Cauchy distribution."""
+    density = 1 / (np.pi * (1 + x**2))
+    return np.arctan2(1.0, -x) / np.pi, np.arctan2(1.0, x) / np.pi, density, -2 * x / (1 + x**2) * density
 
 
 LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
@@ -47,6 +86,7 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         log_pdf=lambda x: log_expit(x) + log_expit(-x),
         pdf_slope=lambda x: 1 - 2 * expit(x),
         quantile=lambda p: np.log(p) - np.log1p(-p),
+        tails=_logit_tails,
     ),
     "probit": Link(
         log_cdf=log_ndtr,
@@ -54,6 +94,7 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         log_pdf=lambda x: -0.5 * x**2 - 0.5 * np.log(2 * np.pi),
         pdf_slope=lambda x: -x,
         quantile=ndtri,
+        tails=_probit_tails,
     ),
     "cloglog": Link(
         log_cdf=_log_exp_cdf,
@@ -61,6 +102,7 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         log_pdf=lambda x: x - np.exp(x),
         pdf_slope=lambda x: -np.expm1(x),
         quantile=lambda p: np.log(-np.log1p(-p)),
+        tails=_cloglog_tails,
     ),
     "loglog": Link(
         log_cdf=lambda x: -np.exp(-x),
@@ -68,6 +110,7 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         log_pdf=lambda x: -x - np.exp(-x),
         pdf_slope=lambda x: np.expm1(-x),
         quantile=lambda p: -np.log(-np.log(p)),
+        tails=_loglog_tails,
     ),
     "cauchit": Link(
         log_cdf=lambda x: np.log(np.arctan2(1.0, -x) / np.pi),
@@ -75,6 +118,7 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         log_pdf=lambda x: -np.log(np.pi) - np.log1p(x**2),
         pdf_slope=lambda x: -2 * x / (1 + x**2),
         quantile=lambda p: np.tan(np.pi * (p - 0.5)),
+        tails=_cauchit_tails,
         concave=False,
     ),
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,16 @@ from scipy.special import stdtr
 
 from survey.cells import Cells, Missing, collapse
 from survey.design import BoolArray, Design, FloatArray, IntArray
-from survey.errors import ConvergenceError, EstimationError, SeparationError
+from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
 from survey.estimates import check_level, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
-from survey.likelihood import Convergence, CumulativeFit, fit_cumulative
+from survey.likelihood import Convergence, CumulativeFit, fit_limits
 from survey.links import LINKS, LinkName
-from survey.model_matrix import ModelMatrix, model_matrix, outcome_name, variables_of
+from survey.model_matrix import ModelMatrix, outcome_name
+from survey.model_parts import ModelParts, model_parts, specification
+from survey.predictors import Parameters, Predictors, ThresholdName
+from survey.predictors import thresholds as thresholds_of
+from survey.refitting import refit
 from survey.separation import separating_direction
 from survey.variance import covariance, degrees_of_freedom
 
@@ -27,29 +32,35 @@ if TYPE_CHECKING:
     from statsmodels.base.model import LikelihoodModelResults
     from statsmodels.iolib.summary import Summary
 
-EVENTS_PER_SLOPE = 10  # Peduzzi et al. (1996), J. Clin. Epidemiol. 49:1373
 CONSTANT = 1e-10  # spread of a column, relative to its largest value, that is rounding error
 COLLINEAR = 1e-12  # share of a column's variance not explained by the others that is rounding error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OrdinalFit:
-    """A fitted cumulative-link model, P(Y <= j) = F(threshold_j - x b).
+    """A fitted cumulative-link model, P(Y <= j) = F((threshold_j(z) - x b - offset) / exp(s g)).
+
+    Without nominal effects, an offset and effects on the scale that is F(threshold_j - x b).
 
     Attributes
     ----------
     formula, link : as given.
     outcome : name of the outcome.
     levels : its answers, lowest first.
-    params : slopes, then thresholds; a positive slope goes with higher answers.
+    params : slopes b, then thresholds, then their nominal effects ("1|2:age": what a unit of age adds to threshold
+        1|2), then effects g on the logarithm of the scale ("scale:age"). A positive slope goes with higher answers,
+        a positive nominal effect with lower ones.
     vcov : (k, k) design-based covariance in the order of `params`.
     df : design degrees of freedom (PSUs minus strata among the respondents used), for t and F.
     n : respondents used.
     log_likelihood, null_log_likelihood : with weights scaled to mean 1.
-    matrix : how covariates become columns, and which columns belong to which term.
+    parts : how covariates become columns of the location, the thresholds and the scale.
     cells : counted patterns of the outcome and the covariates.
-    covariates : (C, p) columns on the patterns; zero outside the domain.
+    predictors : the columns on the C patterns; zero outside the domain.
     influence : (C, k) influence of one respondent with each pattern on `params`.
+    replicated : (R, k) `params` under each replicate weight; R is 0 without replicates.
+    model_vcov : (k, k) inverse of the observed information at weights with mean 1, which is the covariance of maximum
+        likelihood if respondents were independent and weights said nothing: what `polr` and `clm` report.
     convergence : how the maximization ended.
     note : what was done besides: unused answers dropped, the degrees of freedom used.
     """
@@ -64,16 +75,33 @@ class OrdinalFit:
     n: int
     log_likelihood: float
     null_log_likelihood: float
-    matrix: ModelMatrix
+    parts: ModelParts
     cells: Cells
-    covariates: FloatArray
+    predictors: Predictors
     influence: FloatArray
+    replicated: FloatArray
+    model_vcov: FloatArray
     convergence: Convergence
     note: str
 
     def __post_init__(self) -> None:
-        for array in (self.vcov, self.covariates, self.influence):
+        for array in (self.vcov, self.covariates, self.influence, self.replicated, self.model_vcov):
             array.flags.writeable = False
+
+    @property
+    def matrix(self) -> ModelMatrix:
+        """How covariates become the columns that have one slope."""
+        return self.parts.location
+
+    @property
+    def covariates(self) -> FloatArray:
+        """(C, p) columns that have one slope."""
+        return self.predictors.location
+
+    @property
+    def is_proportional(self) -> bool:
+        """Whether the model has slopes and free thresholds alone: no nominal or scale effects, no offset."""
+        return self.predictors.is_proportional and self.parts.offset is None
 
     @property
     def slopes(self) -> pd.Series[float]:
@@ -82,8 +110,19 @@ class OrdinalFit:
 
     @property
     def thresholds(self) -> pd.Series[float]:
-        """Thresholds alone, named after the answers they divide: "Neither|Somewhat approve"."""
-        return self.params.iloc[len(self.matrix.columns) :]
+        """Thresholds alone, named after the answers they divide: "Neither|Somewhat approve".
+
+        Where they have a structure, what it makes of its parameters; with nominal effects, those of respondents whose
+        nominal covariates are zero.
+        """
+        p, r = len(self.matrix.columns), self.parts.structure.shape[1]
+        made = self.parts.structure @ _array(self.params)[p : p + r]
+        return pd.Series(made, [f"{a}|{b}" for a, b in pairwise(self.levels)])
+
+    def parameters(self, params: FloatArray) -> Parameters:
+        """(k,) parameters in the order of `params` by what they belong to."""
+        t, p, _ = self.predictors.sizes
+        return Parameters(params[p : p + t], params[:p], params[p + t :])
 
     @property
     def bse(self) -> pd.Series[float]:
@@ -126,26 +165,41 @@ class OrdinalFit:
         return self.results.t_test(r_matrix)
 
     def wald_test(self, r_matrix: str | ArrayLike | tuple[ArrayLike, ArrayLike]) -> Any:
-        """Linear hypotheses together, as F = W / k on k and `df`; see statsmodels. `term_test` adjusts it."""
-        return self.results.wald_test(r_matrix, use_f=True, scalar=True)
+        """Linear hypotheses together, as F = W / k on k and `df`; see statsmodels. `term_test` adjusts it.
+
+        Raises
+        ------
+        EstimationError : more hypotheses than the design can tell apart.
+        """
+        from statsmodels.tools.sm_exceptions import ValueWarning
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ValueWarning)
+            try:
+                return self.results.wald_test(r_matrix, use_f=True, scalar=True)
+            except ValueWarning as error:
+                raise EstimationError(
+                    f"`r_matrix` has more hypotheses than {self.df:g} design degrees of freedom can tell apart "
+                    "(singular covariance). Test fewer at once."
+                ) from error
 
     def tidy(self, exponentiate: bool = False, *, level: float = 0.95) -> pd.DataFrame:
         """One row per parameter.
 
         Parameters
         ----------
-        exponentiate : give slopes and their bounds as odds ratios exp(b) (logit link); thresholds are not
+        exponentiate : give slopes and their bounds as odds ratios exp(b) (logit link); other parameters are not
             exponentiated and are left out.
         level : confidence level.
 
         Returns
         -------
         Columns: term, level (""), estimate, std_error (of the slope, also where it is exponentiated), df,
-        conf_low, conf_high, statistic, p_value, n, kind ("slope" or "threshold").
+        conf_low, conf_high, statistic, p_value, n, kind ("slope", "threshold", "nominal" or "scale").
 
         Raises
         ------
-        EstimationError : odds ratios asked of a link other than logit.
+        EstimationError : odds ratios asked of a link other than logit, or of a model with effects on the scale.
         """
         bounds = self.conf_int(1 - level)
         frame = pd.DataFrame(
@@ -160,7 +214,7 @@ class OrdinalFit:
                 "statistic": self.tvalues.to_numpy(),
                 "p_value": self.pvalues.to_numpy(),
                 "n": self.n,
-                "kind": np.where(np.arange(len(self.params)) < len(self.matrix.columns), "slope", "threshold"),
+                "kind": self.parts.kinds,
             }
         )
         if not exponentiate:
@@ -169,6 +223,11 @@ class OrdinalFit:
             raise EstimationError(
                 f"`exponentiate` gives odds ratios, which only the logit link has; this model's link is {self.link!r}. "
                 "Report average effects instead."
+            )
+        if self.parts.scale.columns:
+            raise EstimationError(
+                "`exponentiate` gives odds ratios, which a model with effects on the scale does not have. Report "
+                "average effects instead."
             )
         slopes = frame[frame["kind"] == "slope"].reset_index(drop=True)
         columns = ["estimate", "conf_low", "conf_high"]
@@ -179,7 +238,7 @@ class OrdinalFit:
         from statsmodels.iolib.summary import Summary
 
         made = Summary()
-        shown = self.convergence
+        ended = self.convergence
         left = [
             ("Dep. Variable:", [self.outcome]),
             ("Model:", ["Cumulative " + self.link]),
@@ -189,21 +248,29 @@ class OrdinalFit:
         right = [
             ("Design df:", [f"{self.df:g}"]),
             ("Log-likelihood:", [f"{self.log_likelihood:.3f}"]),
-            ("Iterations:", [str(shown.iterations)]),
-            ("Correct decimals:", [str(shown.correct_decimals)]),
+            ("Iterations:", [str(ended.iterations)]),
+            ("Correct decimals:", [str(ended.correct_decimals)]),
         ]
+        more = {
+            "Nominal effects:": ", ".join(self.parts.nominal.terms),
+            "Scale effects:": ", ".join(self.parts.scale.terms),
+            "Offset:": self.parts.offset or "",
+        }
+        left += [(title, [text]) for title, text in more.items() if text]
+        right += [("", [""])] * (len(left) - len(right))
         results = self.results
         made.add_table_2cols(results, gleft=left, gright=right, title="Ordinal regression")
         made.add_table_params(results, yname=self.outcome, xname=list(self.params.index), alpha=0.05, use_t=True)
         made.add_extra_txt([self.note])
         return made
 
-    def term_test(self, term: str) -> TestResult:
-        """Adjusted Wald F test that all slopes of a term are zero.
+    def term_test(self, term: str, *, part: Literal["location", "scale"] = "location") -> TestResult:
+        """Adjusted Wald F test that all slopes of a term are zero; of a nominal term, at all thresholds.
 
         Parameters
         ----------
         term : a term of the formula, as "income" or "income:age".
+        part : "location" tests its slopes or nominal effects, "scale" its effects on the scale.
 
         Raises
         ------
@@ -214,7 +281,9 @@ class OrdinalFit:
         Korn and Graubard (1990), American Statistician 44:270. R equivalent (without the adjustment):
         survey::regTermTest.
         """
-        positions = self.matrix.positions(term)
+        if part not in ("location", "scale"):
+            raise EstimationError(f'`part` must be "location" or "scale"; got {part!r}.')
+        positions = self.parts.positions(term, part)
         statistic = wald_chisq(_array(self.params)[positions], self.vcov[np.ix_(positions, positions)])
         return adjusted_wald(statistic, len(positions), self.df, f"Adjusted Wald test of {term}")
 
@@ -223,27 +292,24 @@ class OrdinalFit:
 
         Parameters
         ----------
-        method : "brant" compares the slopes of the binary models of Y > j.
+        method : "brant" compares the slopes of the binary models of Y > j; "score", "working-score", "model-score" and
+            "model-brant" are those of `survey.parallel_lines`.
 
         Returns
         -------
-        Adjusted F over all terms; `wald_chisq` before adjustment; `tidy()` has a row per term.
+        Test over all terms; `wald_chisq` before adjustment; `tidy()` has a row per term; the note says what to do.
 
         Raises
         ------
-        EstimationError : an unknown method, a two-level outcome, or a binary model that separates.
+        EstimationError : see `survey.parallel_lines.parallel_lines_test`.
 
         References
         ----------
-        Brant (1990), Biometrics 46:1171, with the joint design-based covariance of the binary models.
+        Brant (1990), Biometrics 46:1171; Rao, Scott and Skinner (1998), Statistica Sinica 8:1059.
         """
-        if method != "brant":
-            raise EstimationError(f'`method` must be "brant"; got {method!r}.')
-        if len(self.levels) < 3:
-            raise EstimationError(
-                f"`fit` must have an outcome of three or more answers to compare divisions; it has {len(self.levels)}."
-            )
-        return _brant(self)
+        from survey.parallel_lines import parallel_lines_test
+
+        return parallel_lines_test(self, method)  # type: ignore[arg-type]  # an unknown one is refused there
 
 
 def ordinal(
@@ -252,9 +318,15 @@ def ordinal(
     *,
     link: LinkName = "logit",
     nominal: str | None = None,
+    scale: str | None = None,
+    thresholds: ThresholdName = "flexible",
+    offset: str | None = None,
     missing: Missing = "drop",
 ) -> OrdinalFit:
     """Fit a cumulative-link model of an ordered outcome under a survey design.
+
+    P(Y <= j) = F((threshold_j(z) - x b - offset) / exp(s g)), with terms x of the formula, z of `nominal` and s of
+    `scale`.
 
     Parameters
     ----------
@@ -262,7 +334,13 @@ def ordinal(
         first level.
     design : weights, strata, PSUs, domain and calibrations, all of which the covariance respects.
     link : "logit", "probit", "cloglog", "loglog" or "cauchit", named as in R's ordinal::clm.
-    nominal : terms whose slopes may differ between answers; not available yet, and refused.
+    nominal : "~ terms" that move each threshold by itself (partial proportional odds): threshold_j(z) = threshold_j
+        + z a_j. They need not be in the formula; those that are leave it, and have no slope beside their nominal
+        effects, whose sign is opposite to that of a slope.
+    scale : "~ terms" that move the logarithm of the scale of the latent variable.
+    thresholds : "flexible", or a structure: "equidistant", "symmetric" or "symmetric2" (symmetric about zero); named,
+        and parametrized, as in R's ordinal::clm.
+    offset : numeric column that is added to the linear predictor with the coefficient 1.
     missing : "drop" or "fail", for missing values in the variables of the formula.
 
     Returns
@@ -271,54 +349,78 @@ def ordinal(
 
     Raises
     ------
-    EstimationError : an outcome that is not ordered or has one level, unknown variables, collinear terms.
+    EstimationError : an outcome that is not ordered or has one level, unknown variables, collinear terms, or nominal
+        effects with which thresholds cross for some respondents.
     SeparationError : a predictor separates the answers.
     ConvergenceError : no maximum was found.
 
     References
     ----------
-    Binder (1983), Int. Stat. Rev. 51:279; McCullagh (1980), JRSS B 42:109. R equivalent: survey::svyolr.
+    Binder (1983), Int. Stat. Rev. 51:279; McCullagh (1980), JRSS B 42:109; Peterson and Harrell (1990), Applied
+    Statistics 39:205 (partial proportional odds). R equivalents: survey::svyolr; ordinal::clm without a design.
     """
     if link not in LINKS:
         raise EstimationError(f"`link` must be one of {', '.join(get_args(LinkName))}; got {link!r}.")
-    if nominal is not None:
-        raise EstimationError(f"`nominal` (partial proportional odds) is not available; got {nominal!r}. Leave it out.")
+    asked = specification(formula, nominal, scale, thresholds, offset)
+    cells = collapse(design, asked.variables(design.frame), missing)
     outcome = outcome_name(formula)
-    cells = collapse(design, [outcome, *variables_of(formula, design.frame)], missing)
-    matrix, covariates = model_matrix(formula, cells, design)
     codes, levels, note = _answers(cells, outcome)
-    _check_rank(matrix, covariates[cells.inside], cells.weight[cells.inside])
-    fit = _fit(codes, covariates, cells, link, matrix, outcome, levels)
-    k, q = len(fit.params), len(levels) - 1
-    order = np.r_[q:k, :q]
+    if note and thresholds != "flexible":
+        raise EstimationError(
+            f"`thresholds`: a structure counts the answers, used or not. {note.replace('were dropped', 'are')} Merge "
+            "or remove them first."
+        )
+    parts, predictors = model_parts(asked, cells, design, levels)
+    live, weight = cells.inside, cells.weight[cells.inside]
+    columns = np.hstack([predictors.location, predictors.nominal])
+    _check_rank([*parts.location.columns, *parts.nominal.columns], columns[live], weight, "formula")
+    _check_rank(parts.scale.columns, predictors.scale[live], weight, "scale")
+    fit = _fit(codes, predictors, cells, link, parts, levels)
+    _check_thresholds(fit, predictors, cells, parts, levels)
+    t, p, _ = predictors.sizes
+    order = np.r_[t : t + p, :t, t + p : len(fit.params)]
+    params = fit.params[order]
     influence = _influence(fit, cells)[:, order]
-    vcov = covariance(cells, influence)
+    replicated = _replicated(fit.params, codes, predictors, cells, link)[:, order]
+    vcov = covariance(cells, params, influence, lambda _: replicated)
     df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
-    names = [*matrix.columns, *(f"{a}|{b}" for a, b in pairwise(levels))]
     return OrdinalFit(
         formula=formula,
         link=link,
         outcome=outcome,
         levels=levels,
-        params=pd.Series(fit.params[order], index=names),
+        params=_read_only(params, parts.names),
         vcov=vcov,
         df=df,
         n=int(cells.n.sum()),
         log_likelihood=fit.log_likelihood,
         null_log_likelihood=fit.null_log_likelihood,
-        matrix=matrix,
+        parts=parts,
         cells=cells,
-        covariates=covariates,
+        predictors=predictors,
         influence=influence,
+        replicated=replicated,
+        model_vcov=fit.inverse_information[np.ix_(order, order)],
         convergence=fit.convergence,
-        note=f"t and F use the design df, PSUs minus strata: {df:g}. {_left_out(design, cells)}{note}".strip(),
+        note=f"t and F use the design df, {_df_rule(cells)}: {df:g}. {_left_out(design, cells)}{note}".strip(),
     )
+
+
+def _df_rule(cells: Cells) -> str:
+    """What the degrees of freedom of a design are."""
+    return "PSUs minus strata" if cells.replicates is None else "rank of the replicate weights minus 1"
 
 
 def _left_out(design: Design, cells: Cells) -> str:
     """Sentence on the respondents of the domain who were left out, if any were."""
     lost = design.n - int(cells.n.sum())
     return f"{lost} of {design.n} respondents left out for missing values. " if lost else ""
+
+
+def _read_only(values: FloatArray, names: Sequence[str]) -> pd.Series[float]:
+    """Labelled values that cannot be assigned to."""
+    values.flags.writeable = False
+    return pd.Series(values, index=list(names), copy=False)
 
 
 def _array(values: pd.Series[float]) -> FloatArray:
@@ -356,13 +458,13 @@ def _answers(cells: Cells, outcome: str) -> tuple[IntArray, tuple[object, ...], 
     return np.where(cells.inside, np.searchsorted(present, codes), 0), levels, note
 
 
-def _check_rank(matrix: ModelMatrix, covariates: FloatArray, weight: FloatArray) -> None:
+def _check_rank(names: Sequence[str], columns: FloatArray, weight: FloatArray, argument: str) -> None:
     """Raise where a column is a combination of a constant and the columns before it."""
     size = weight.sum()
-    centred = covariates - weight @ covariates / size
+    centred = columns - weight @ columns / size
     moments = centred.T @ (weight[:, None] * centred) / size
     spread = np.sqrt(np.diag(moments))
-    largest = np.abs(covariates).max(axis=0)
+    largest = np.abs(columns).max(axis=0)
     spread = np.where(spread > CONSTANT * largest, spread, np.inf)
     correlation = moments / np.outer(spread, spread)
     if np.linalg.eigvalsh(correlation).min(initial=1.0) > COLLINEAR:
@@ -370,39 +472,69 @@ def _check_rank(matrix: ModelMatrix, covariates: FloatArray, weight: FloatArray)
     triangle = np.linalg.qr(np.sqrt(weight / size)[:, None] * centred / spread, mode="r")
     redundant = np.abs(np.diag(triangle)) < np.sqrt(COLLINEAR)
     if redundant.any():
-        named = [name for name, bad in zip(matrix.columns, redundant, strict=True) if bad]
+        named = [name for name, bad in zip(names, redundant, strict=True) if bad]
         raise EstimationError(
-            f"`formula`: the terms must not be collinear; {', '.join(named)} follow exactly from the constant and the "
-            "other terms. Leave them out."
+            f"`{argument}`: the terms must not be collinear; {', '.join(named)} follow exactly from the constant and "
+            "the other terms. Leave them out."
         )
+
+
+def _check_thresholds(
+    fit: CumulativeFit, predictors: Predictors, cells: Cells, parts: ModelParts, levels: Sequence[object]
+) -> None:
+    """Raise where nominal effects make the thresholds of some respondents cross."""
+    if fit.convergence.smallest_gap > 0:
+        return
+    found = thresholds_of(predictors, predictors.split(fit.params).thresholds)
+    gap = np.where(cells.inside[:, None], np.diff(found, axis=1), np.inf)
+    worst, j = np.unravel_index(int(gap.argmin()), gap.shape)
+    crossed = int(cells.n[(gap <= 0).any(axis=1)].sum())
+    pattern = cells.frame.iloc[int(worst)]
+    used = [name for name in cells.frame.columns[1:] if parts.nominal.uses(str(name))]
+    where = ", ".join(f"{name} = {shown(pattern[name])}" for name in used) or "everybody"
+    raise EstimationError(
+        f"`nominal`: thresholds must increase for every respondent; for {crossed} they do not, most of all for "
+        f"{where}, where {levels[int(j) + 1]!r} would have a negative probability (gap {gap.min():.3g}). Leave the "
+        "term out of `nominal`, merge answers, or code the covariate more coarsely."
+    )
 
 
 def _fit(
     codes: IntArray,
-    covariates: FloatArray,
+    predictors: Predictors,
     cells: Cells,
     link: LinkName,
-    matrix: ModelMatrix,
-    outcome: str,
+    parts: ModelParts,
     levels: Sequence[object],
 ) -> CumulativeFit:
     """Maximum-likelihood fit on the patterns of the domain; separation is looked for when anything is odd."""
     live = cells.inside
+    own = predictors.rows(live)
     weight = cells.weight[live] * (cells.n.sum() / cells.weight.sum())
     failure: ConvergenceError | None = None
     try:
-        fit = fit_cumulative(codes[live], covariates[live], weight, LINKS[link])
+        fit = fit_limits(codes[live], own, weight, LINKS[link])
         if not fit.suspicious:
             return fit
     except ConvergenceError as error:
         failure = error
-    direction = separating_direction(codes[live], covariates[live]) if matrix.columns else None
+    direction = None
+    if parts.location.columns or parts.nominal.columns:
+        direction = separating_direction(codes[live], own.location, nominal=own.nominal, structure=own.structure)
     if direction is not None:
+        outcome = str(cells.frame.columns[0])
+        columns = np.hstack([own.location, own.nominal])
+        names = [*parts.location.columns, *parts.nominal.columns]
         raise SeparationError(
-            _separation_message(codes[live], covariates[live], cells.n[live], direction, matrix, outcome, levels)
+            _separation_message(codes[live], columns, cells.n[live], direction, names, outcome, levels)
         )
     if failure is not None:
         raise failure
+    if parts.scale.columns:
+        raise ConvergenceError(
+            "`scale`: the likelihood is flat in some direction, so that an effect on the scale may be infinite: a "
+            "level whose respondents all give the same answer does that. Merge it with a neighbour or leave it out."
+        )
     return fit
 
 
@@ -411,15 +543,15 @@ def _separation_message(
     covariates: FloatArray,
     n: IntArray,
     direction: FloatArray,
-    matrix: ModelMatrix,
+    names: Sequence[str],
     outcome: str,
     levels: Sequence[object],
 ) -> str:
     """Which terms separate which answers."""
-    named = [name for name, d in zip(matrix.columns, direction, strict=True) if abs(d) > 1e-6]
+    named = [name for name, d in zip(names, direction, strict=True) if abs(d) > 1e-6]
     where = f"; {', '.join(named)} together predict {outcome!r} without error"
     if len(named) == 1:
-        column = covariates[:, matrix.columns.index(named[0])]
+        column = covariates[:, names.index(named[0])]
         if np.unique(column).size == 2:
             chosen: BoolArray = column == column.max()
             found = sorted(set(codes[chosen]))
@@ -437,63 +569,15 @@ def _influence(fit: CumulativeFit, cells: Cells) -> FloatArray:
     """(C, k) influence on thresholds and slopes: inverse information times score."""
     scaling = cells.n.sum() / cells.weight.sum()
     influence = np.zeros((cells.n.size, len(fit.params)))
-    influence[cells.inside] = fit.scores @ np.linalg.inv(fit.information) * scaling
+    influence[cells.inside] = fit.influence * scaling
     return influence
 
 
-def _brant(fit: OrdinalFit) -> TestResult:
-    """Brant test from the binary models' joint influence values."""
-    cells, p, q = fit.cells, len(fit.matrix.columns), len(fit.levels) - 1
-    codes, _, _ = _answers(cells, fit.outcome)
-    slopes: list[FloatArray] = []
-    influence: list[FloatArray] = []
-    for j in range(q):
-        above = (codes > j).astype(np.intp)
-        split = (f"at most {fit.levels[j]}", f"above {fit.levels[j]}")
-        try:
-            binary = _fit(above, fit.covariates, cells, fit.link, fit.matrix, fit.outcome, split)
-        except (SeparationError, ConvergenceError) as error:
-            raise EstimationError(
-                f"`parallel_lines_test` needs a binary model at every division; {split[0]!r} against {split[1]!r} has "
-                f"none: {error}"
-            ) from error
-        slopes.append(binary.params[1:])
-        influence.append(_influence(binary, cells)[:, 1:])
-    vcov = covariance(cells, np.hstack(influence))
-    value = np.concatenate(slopes)
-    difference = np.kron(np.hstack([np.ones((q - 1, 1)), -np.eye(q - 1)]), np.eye(p))
-
-    def test(columns: IntArray, label: str) -> TestResult:
-        """Adjusted Wald test that the slopes of some columns agree."""
-        rows = np.concatenate([columns + p * j for j in range(q - 1)])
-        contrast = difference[rows]
-        size = len(rows)
-        matrix = contrast @ vcov @ contrast.T
-        statistic = np.nan
-        if size <= fit.df:
-            statistic = wald_chisq(contrast @ value, matrix)
-        return adjusted_wald(statistic, size, fit.df, label)
-
-    parts = [test(np.asarray(fit.matrix.positions(term)), term) for term in fit.matrix.terms]
-    overall = test(np.arange(p), "Brant test of parallel lines, design-based")
-    below = np.array([cells.n[(codes <= j) & cells.inside].sum() for j in range(q)])
-    fewest = np.minimum(below, fit.n - below)
-    if fewest.min() < EVENTS_PER_SLOPE * p:
-        at = f"{fit.levels[int(fewest.argmin())]}|{fit.levels[int(fewest.argmin()) + 1]}"
-        warning = (
-            f"Only {fewest.min()} respondents lie on one side of {at}, for {p} slopes: with fewer than "
-            f"{EVENTS_PER_SLOPE} per slope the covariance is too small and the test rejects too often. Merge rare "
-            "answers first."
-        )
-        overall = replace(overall, note=f"{overall.note} {warning}")
-    tidy = pd.DataFrame(
-        {
-            "term": [part.method for part in parts],
-            "statistic": [part.statistic for part in parts],
-            "df1": [part.df1 for part in parts],
-            "df2": [part.df2 for part in parts],
-            "p_value": [part.p_value for part in parts],
-            "method": overall.method,
-        }
-    )
-    return replace(overall, parts=tidy)
+def _replicated(
+    params: FloatArray, codes: IntArray, predictors: Predictors, cells: Cells, link: LinkName
+) -> FloatArray:
+    """(R, k) parameters under each replicate weight, in the order of `params`; no rows where the design has none."""
+    if cells.replicates is None:
+        return np.zeros((0, params.size))
+    live = cells.inside
+    return refit(codes[live], predictors.rows(live), cells.replicate_weight[live], LINKS[link], params)

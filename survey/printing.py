@@ -12,6 +12,7 @@ import re
 from decimal import ROUND_HALF_UP, Decimal
 
 NOT_AVAILABLE = "[x]"
+CONFIDENTIAL = "[c]"
 SIGNIFICANT = 12  # digits kept before rounding; the ones behind are rounding error of sums of weights
 MINUS = "\N{MINUS SIGN}"
 

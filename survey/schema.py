@@ -36,13 +36,25 @@ RESULT_COLUMNS: Mapping[str, str] = MappingProxyType(
         "column_base": "respondents in the column of the table, unweighted",
         "row_base_weighted": "sum of weights in the row of the table",
         "column_base_weighted": "sum of weights in the column of the table",
-        "kind": 'sort of the row: "level", "net" or "missing"; of a model "slope" or "threshold"',
+        "kind": 'sort of the row: "level", "net" or "missing"; of a model "slope", "threshold", "nominal" or "scale"',
         "shown": "whether the reliability rule lets the number be shown",
         "flag": 'marks of the reliability rule, such as "[u]" for unreliable; empty where none',
         "letters": "letters of the columns that this one is significantly higher than",
+        "column_letter": "letter of the column itself among those that it is compared with; empty where none",
+        "fraction_missing": "share of the information that is missing, of results pooled over imputations",
     }
 )
 """Columns of tidy results, in order, with what they hold; columns of groups come before them."""
+
+TEST_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "df1": "degrees of freedom of the numerator of F, of a chi-square or of t",
+        "df2": "degrees of freedom of the denominator of F; missing for others",
+        "method": "name of the test",
+        "note": "what a reader should know of the test: reference, degrees of freedom, what limits it",
+    }
+)
+"""Columns of the tidy frames of tests beside those of results; variables may have these names."""
 
 
 class RespondentItem(Protocol):

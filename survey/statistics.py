@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from survey.cells import Cells, code_values, compress, mixed_radix
 from survey.design import BoolArray, FloatArray, IntArray
 from survey.errors import EstimationError
 
+Evaluate: TypeAlias = Callable[[FloatArray], FloatArray]
 Share = Literal["column", "row", "cell"]
 
 
@@ -25,12 +26,14 @@ class Statistic:
     labels : k rows; what each statistic is: by-columns, `term`, `level`.
     value : (k,) values.
     influence : (C, k) influence of one respondent with each pattern, weight not included.
+    evaluate : from (C, R) weights to (R, k) values, for replicate weights.
     membership : (C, k) patterns of the domain that each statistic is about.
     """
 
     labels: pd.DataFrame
     value: FloatArray
     influence: FloatArray
+    evaluate: Evaluate
     membership: BoolArray
 
 
@@ -107,39 +110,49 @@ def level_indicators(cells: Cells, name: str) -> tuple[list[object], list[BoolAr
 
 def total(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
     """Totals: sum of w x in each domain; the influence is x itself. R equivalent: survey::svytotal."""
-    influence = _spread(groups.indicator.astype(np.float64), measured.values)
-    return _statistic(groups, measured.labels, cells.weight @ influence, influence)
+    values = _spread(groups.indicator.astype(np.float64), measured.values)
+    labels, membership = by_domain(groups, measured.labels)
+    return Statistic(labels, cells.weight @ values, values, lambda weight: weight.T @ values, membership)
 
 
 def mean(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
     """Means in each domain; influence (x - mean) / (sum of weights). R equivalent: survey::svymean."""
     indicator = groups.indicator.astype(np.float64)
-    size = cells.weight @ indicator
-    value = (indicator.T @ (cells.weight[:, None] * measured.values)) / size[:, None]
-    scaled = indicator / size
-    influence = _spread(scaled, measured.values) - np.repeat(scaled, value.shape[1], axis=1) * value.reshape(-1)
-    return _statistic(groups, measured.labels, value.reshape(-1), influence)
+    labels, membership = by_domain(groups, measured.labels)
+    below = np.repeat(indicator, len(measured.labels), axis=1)
+    return ratio_of_totals(cells, labels, _spread(indicator, measured.values), below, membership)
 
 
 def ratio(cells: Cells, numerator: Terms, denominator: Terms, groups: Domains) -> Statistic:
     """Ratios of totals y / x in each domain; influence (y - R x) / X. R equivalent: survey::svyratio."""
     indicator = groups.indicator.astype(np.float64)
-    weighted = cells.weight[:, None] * indicator
-    below = (weighted.T @ denominator.values)[:, 0]
-    if (below == 0).any():
-        empty = groups.labels.iloc[int((below == 0).argmax())].to_dict()
+    name = denominator.labels["term"][0]
+    labels, membership = by_domain(groups, numerator.labels.assign(term=numerator.labels["term"] + "/" + name))
+    below = np.repeat(indicator * denominator.values, len(numerator.labels), axis=1)
+    sums = cells.weight @ below
+    nothing = np.abs(sums) <= 1e-12 * (cells.weight @ np.abs(below))
+    if nothing.any():
+        empty = labels.iloc[int(nothing.argmax())].drop(["term", "level"]).to_dict()
+        where = f"in {empty}" if empty else "over the sample"
         raise EstimationError(
-            f"`denominator` must have a total other than zero; {denominator.labels['term'][0]!r} sums to zero "
-            f"{'in ' + str(empty) if empty else 'over the sample'}."
+            f"`denominator` must have a total other than zero; {name!r} sums to zero {where}. Leave these out."
         )
-    value = (weighted.T @ numerator.values) / below[:, None]
-    m = value.shape[1]
-    scaled = indicator / below
-    influence = _spread(scaled, numerator.values) - np.repeat(scaled * denominator.values, m, axis=1) * value.reshape(
-        -1
-    )
-    labels = numerator.labels.assign(term=numerator.labels["term"] + "/" + denominator.labels["term"][0])
-    return _statistic(groups, labels, value.reshape(-1), influence)
+    return ratio_of_totals(cells, labels, _spread(indicator, numerator.values), below, membership)
+
+
+def ratio_of_totals(
+    cells: Cells, labels: pd.DataFrame, above: FloatArray, below: FloatArray, membership: BoolArray
+) -> Statistic:
+    """K ratios of the totals of (C, k) values: means, shares and ratios are all of this form."""
+    size = cells.weight @ below
+    value = cells.weight @ above / size
+    influence = (above - below * value) / size
+    return Statistic(labels, value, influence, lambda weight: _divided(weight.T @ above, weight.T @ below), membership)
+
+
+def _divided(above: FloatArray, below: FloatArray) -> FloatArray:
+    """Quotients, NaN where a replicate has nobody in the domain."""
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)
 
 
 def _spread(indicator: FloatArray, values: FloatArray) -> FloatArray:
@@ -148,15 +161,9 @@ def _spread(indicator: FloatArray, values: FloatArray) -> FloatArray:
     return product.reshape(len(values), -1)
 
 
-def _statistic(groups: Domains, labels: pd.DataFrame, value: FloatArray, influence: FloatArray) -> Statistic:
-    """Statistic whose rows run domain by domain and, within one, term by term."""
+def by_domain(groups: Domains, labels: pd.DataFrame) -> tuple[pd.DataFrame, BoolArray]:
+    """Labels and (C, G m) membership of statistics that run domain by domain and, within one, term by term."""
     n_groups, m = len(groups.labels), len(labels)
     position: IntArray = np.repeat(np.arange(n_groups), m)
-    rows = pd.concat(
-        [
-            groups.labels.iloc[position].reset_index(drop=True),
-            pd.concat([labels] * n_groups, ignore_index=True),
-        ],
-        axis=1,
-    )
-    return Statistic(rows, value, influence, groups.indicator[:, position])
+    rows = [groups.labels.iloc[position].reset_index(drop=True), pd.concat([labels] * n_groups, ignore_index=True)]
+    return pd.concat(rows, axis=1), groups.indicator[:, position]

@@ -1,6 +1,7 @@
 """Printed tables: a tidy frame goes in, a great_tables table or a workbook comes out.
 
-This is where numbers are rounded (half up, see `survey.printing`) and where suppressed ones become `[u]`.
+This is where numbers are rounded (half up, see `survey.printing`) and where suppressed ones become `[u]`
+(unreliable, see `survey.reliability`) or `[c]` (confidential, see `survey.disclosure`).
 Rows and columns keep the order in which the frame has them, which is the codebook's.
 """
 
@@ -15,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.printing import interval, number, p_value, percent, round_half_up, term_and_level
+from survey.letters import ALPHA, MINIMUM_BASE
+from survey.printing import CONFIDENTIAL, interval, number, p_value, percent, round_half_up, term_and_level
 from survey.reliability import UNRELIABLE
-from survey.workbook import to_excel, write_excel
+from survey.table_columns import TOTAL
+from survey.workbook import to_excel, write_banner, write_excel
 
 if TYPE_CHECKING:
     from great_tables import GT
@@ -31,10 +34,19 @@ __all__ = [
     "to_excel",
     "to_gt",
     "topline_gt",
+    "write_banner",
     "write_excel",
 ]
 
 NOTE_UNRELIABLE = "[u] unreliable: too few respondents, or too wide an interval, for a figure to be shown."
+NOTE_CONFIDENTIAL = "[c] confidential: a small number of respondents, or a number from which one could be worked out."
+NOTE_MULTIPLE = "Respondents could choose several answers; shares may add to more than 100%."
+LOW_BASE = "[low base]"
+NOTE_LETTERS = (
+    "Columns under one heading have letters; a share is followed by the letters of the columns that it is higher than. "
+    f"Two-sided t tests from the joint design covariance, Holm's correction within the row, alpha {ALPHA}. Columns of "
+    f"fewer than {MINIMUM_BASE} respondents, {LOW_BASE}, are not compared, nor is a total with its parts."
+)
 BASE, WEIGHTED_BASE = "Respondents (n)", "Weighted n"
 
 Share = Literal["column", "row", "cell"]
@@ -70,19 +82,21 @@ def topline_gt(tidy: pd.DataFrame, *, title: str | None = None, note: str | None
         {
             "group": frame["term"].astype(str),
             "answer": frame["level"].astype(str),
-            "share": [percent(e) if s else UNRELIABLE for e, s in zip(frame["estimate"], shown, strict=True)],
+            "share": [
+                percent(e) if s else mark for e, s, mark in zip(frame["estimate"], shown, _marks(frame), strict=True)
+            ],
             "interval": [
                 _share_interval(low, high) if s else ""
                 for low, high, s in zip(frame["conf_low"], frame["conf_high"], shown, strict=True)
             ],
-            "n": [number(float(value)) for value in frame["n"]],
+            "n": [_count(value) for value in frame["n"]],
         }
     )
     bold = _nets(frame)
     if body["group"].nunique() == 1:
         body = body.drop(columns="group")
     labels = {"share": "Weighted %", "interval": "Interval", "n": "Base (n)"}
-    return _gt(body, labels, bold=bold, stub="Answer", title=title, note=_note(note, shown), id=id)
+    return _gt(body, labels, bold=bold, stub="Answer", title=title, note=_note(note, frame), id=id)
 
 
 def crosstab_gt(
@@ -98,9 +112,9 @@ def crosstab_gt(
 
     Parameters
     ----------
-    tidy : `crosstab(...).tidy()`: the columns before `term` hold the groups. With two of them the first
-        heads the second, which is also how a banner of several variables is printed. Several questions
-        below each other become blocks.
+    tidy : `crosstab(...).tidy()` or `banner(...).tidy()`: the columns before `term` hold the groups. With
+        several of them the last one's levels stand below those before it; a total has no heading. Several
+        questions below each other become blocks. Letters of the columns are printed in their heads.
     title, note, id : as in `topline_gt`.
     share : what adds up to 100%; bases are printed below columns, or at the end of rows.
     heading : what stands above the columns of one variable of groups; None: its name.
@@ -111,43 +125,41 @@ def crosstab_gt(
 
     Raises
     ------
-    EstimationError : a column is missing, the frame is empty, has no column before `term` or more than two,
-        or a cell occurs twice.
+    EstimationError : a column is missing, the frame is empty, has no column before `term`, or a cell occurs
+        twice.
     """
     frame = _frame(tidy, "term", "level", "estimate", "conf_low", "conf_high")
     by = _by_columns(frame)
-    if not 1 <= len(by) <= 2:
-        raise EstimationError(
-            f"`tidy` must have one or two columns of groups before 'term'; {len(by)} were found"
-            f"{': ' + ', '.join(by) if by else ''}. Use `topline_gt`, or filter to fewer groups."
-        )
+    if not by:
+        raise EstimationError("`tidy` must have columns of groups before 'term'; none were found. Use `topline_gt`.")
     if frame.duplicated([*by, "term", "level"]).any():
         twice = frame.loc[frame.duplicated([*by, "term", "level"]), [*by, "term", "level"]].iloc[0]
         raise EstimationError(
             f"`tidy` must have each cell once; {' / '.join(map(str, twice))} occurs more than once. "
             "Filter the frame to one table."
         )
-    shown = _shown(frame)
     groups = [tuple(map(str, key)) for key in frame[by].itertuples(index=False)]
     columns = {key: f"column {place}" for place, key in enumerate(dict.fromkeys(groups))}
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for key, row, may in zip(groups, frame.to_dict("records"), shown, strict=True):
+    for key, row, may, mark in zip(groups, frame.to_dict("records"), _shown(frame), _marks(frame), strict=True):
         cells = rows.setdefault((str(row["term"]), str(row["level"])), {})
-        cells[columns[key]] = _cell(row, may)
-        if share == "row":
-            cells.update(_bases(row, "row"))
+        cells[columns[key]] = _cell(row) if may else mark
     bold = [labels in set(_net_rows(frame)) for labels in rows]
+    spanners = _spanners(columns, heading or by[0])
+    labels = _heads(frame, groups, columns)
+    if share == "row":
+        labels |= _add_row_bases(rows, spanners, frame, groups)
     lines = [{"group": term, "answer": level, **cells} for (term, level), cells in rows.items()]
     if share == "column":
         lines, bold = _with_base_rows(lines, bold, frame, groups, columns)
     body = pd.DataFrame(lines).fillna("")
     if body["group"].nunique() == 1:
         body = body.drop(columns="group")
-    labels = {name: key[-1] for key, name in columns.items()}
-    labels |= {name: name for name in (BASE, WEIGHTED_BASE) if name in body.columns}
+    placed = [name for names in spanners.values() for name in names]
+    order = [*(name for name in labels if name not in placed and name in columns.values()), *placed]
+    labels = {name: labels[name] for name in [*order, *(name for name in labels if name not in order)]}
     body = body[[name for name in ("group", "answer", *labels) if name in body.columns]]
-    spanners = _spanners(columns) if len(by) == 2 else {heading or by[0]: list(columns.values())}
-    return _gt(body, labels, bold=bold, stub="Answer", title=title, note=_note(note, shown), id=id, spanners=spanners)
+    return _gt(body, labels, bold=bold, stub="Answer", title=title, note=_note(note, frame), id=id, spanners=spanners)
 
 
 def odds_ratio_table(
@@ -191,7 +203,7 @@ def odds_ratio_table(
         }
     )
     heads = {"ratio": "Odds ratio", "interval": "Interval", "p": "p"}
-    return _gt(body, heads, bold=[False] * len(body), stub="Level", title=title, note=_note(note, []), id=id)
+    return _gt(body, heads, bold=[False] * len(body), stub="Level", title=title, note=_note(note), id=id)
 
 
 def effects_table(
@@ -230,7 +242,7 @@ def effects_table(
     body = pd.DataFrame(lines).fillna("")
     body = body[["group", "answer", *columns.values()]]
     heads = {column: name for name, column in columns.items()}
-    return _gt(body, heads, bold=[False] * len(body), stub="Contrast", title=title, note=_note(note, []), id=id)
+    return _gt(body, heads, bold=[False] * len(body), stub="Contrast", title=title, note=_note(note), id=id)
 
 
 def table_html(table: GT) -> str:
@@ -303,10 +315,19 @@ def _two_lines(first: str, second: str) -> str:
     return f"{first}\n{second}" if second else first
 
 
-def _cell(row: Mapping[Any, Any], may: bool) -> str:
+def _marks(frame: pd.DataFrame) -> list[str]:
+    """What stands in place of each row's number where it is not shown."""
+    flags = frame["flag"] if "flag" in frame.columns else [""] * len(frame)
+    return [CONFIDENTIAL if flag == CONFIDENTIAL else UNRELIABLE for flag in flags]
+
+
+def _count(value: float) -> str:
+    """A base; one that is missing was taken out, for no table has a column without."""
+    return CONFIDENTIAL if np.isnan(float(value)) else number(float(value))
+
+
+def _cell(row: Mapping[Any, Any]) -> str:
     """Share, letters and interval of one cell."""
-    if not may:
-        return UNRELIABLE
     letters = str(row.get("letters") or "")
     share = f"{percent(float(row['estimate']))} {letters}".strip()
     return _two_lines(share, _share_interval(row["conf_low"], row["conf_high"]))
@@ -315,7 +336,45 @@ def _cell(row: Mapping[Any, Any], may: bool) -> str:
 def _bases(row: Mapping[Any, Any], side: Literal["row", "column"]) -> dict[str, str]:
     """Unweighted and weighted base, as far as the frame has them."""
     names = {BASE: f"{side}_base", WEIGHTED_BASE: f"{side}_base_weighted"}
-    return {label: number(float(row[name])) for label, name in names.items() if name in row}
+    bases = {label: _count(row[name]) for label, name in names.items() if name in row}
+    if side == "column" and "column_letter" in row and row.get("column_base", MINIMUM_BASE) < MINIMUM_BASE:
+        bases[BASE] += f" {LOW_BASE}"
+    return bases
+
+
+def _heads(
+    frame: pd.DataFrame, groups: Sequence[tuple[str, ...]], columns: Mapping[tuple[str, ...], str]
+) -> dict[str, str]:
+    """Head of each column: its level, and its letter where it has one."""
+    letters = frame["column_letter"].fillna("") if "column_letter" in frame.columns else [""] * len(frame)
+    own = dict(zip(groups, letters, strict=True))
+    return {name: f"{key[-1]} ({own[key]})" if own[key] else key[-1] for key, name in columns.items()}
+
+
+def _add_row_bases(
+    rows: Mapping[tuple[str, str], dict[str, str]],
+    spanners: dict[str, list[str]],
+    frame: pd.DataFrame,
+    groups: Sequence[tuple[str, ...]],
+) -> dict[str, str]:
+    """Put the bases at the end of rows; where they differ between headings, at the end of each heading."""
+    found: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    for key, row in zip(groups, frame.to_dict("records"), strict=True):
+        for label, text in _bases(row, "row").items():
+            found.setdefault((key[0], label), {})[str(row["term"]), str(row["level"])] = text
+    labels: dict[str, str] = {}
+    headings = list(dict.fromkeys(key[0] for key in groups)) if len(groups[0]) > 1 else []
+    for label in (BASE, WEIGHTED_BASE):
+        each = {head: texts for (head, name), texts in found.items() if name == label}
+        alike = len({tuple(sorted(texts.items())) for texts in each.values()}) == 1
+        for head, texts in each.items():
+            name = label if alike or not headings else f"{label} {head}"
+            labels[name] = label
+            if name != label and name not in spanners[head]:
+                spanners[head].append(name)
+            for line, text in texts.items():
+                rows[line][name] = text
+    return labels
 
 
 def _with_base_rows(
@@ -342,17 +401,24 @@ def _with_base_rows(
     return together, marks
 
 
-def _spanners(columns: Mapping[tuple[str, ...], str]) -> dict[str, list[str]]:
-    """Columns under each heading."""
+def _spanners(columns: Mapping[tuple[str, ...], str], heading: str) -> dict[str, list[str]]:
+    """Columns under each heading; a total has none."""
     heads: dict[str, list[str]] = {}
     for key, name in columns.items():
-        heads.setdefault(key[0], []).append(name)
+        if any(part != TOTAL for part in key):
+            heads.setdefault(" / ".join(key[:-1]) or heading, []).append(name)
     return heads
 
 
-def _note(note: str | None, shown: Sequence[bool]) -> list[str]:
-    """The caller's note, and what the mark means where it occurs."""
-    return [text for text in (note, None if all(shown) else NOTE_UNRELIABLE) if text]
+def _note(note: str | None, frame: pd.DataFrame | None = None) -> list[str]:
+    """The caller's note, how columns were compared, and what the marks mean where they occur."""
+    notes = [note] if note else []
+    if frame is None:
+        return notes
+    if "column_letter" in frame.columns and (frame["column_letter"].fillna("") != "").any():
+        notes.append(NOTE_LETTERS)
+    hidden = {mark for mark, seen in zip(_marks(frame), _shown(frame), strict=True) if not seen}
+    return [*notes, *(text for text in (NOTE_UNRELIABLE, NOTE_CONFIDENTIAL) if text[:3] in hidden)]
 
 
 def _gt(
@@ -389,4 +455,6 @@ def _gt(
 def _cell_html(text: str) -> str:
     """A cell as HTML: the second line is smaller."""
     first, _, second = html.escape(str(text)).partition("\n")
-    return f"{first}<br><small>{second}</small>" if second else first
+    if not second:
+        return first
+    return f'{first}<br><small style="white-space: nowrap">{second}</small>'

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
 
 from survey import statistics
+from survey.answers import Nets, Question, answers, question, with_reasons
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design, FloatArray
-from survey.errors import EstimationError
-from survey.estimates import Estimate, estimate
+from survey.errors import DisclosureError, EstimationError
+from survey.estimates import Estimate, as_names, estimate
 from survey.hypotheses import TestResult
-from survey.independence import TestMethod, TwoWay, test_independence, two_way
+from survey.independence import (
+    RAO_SCOTT,
+    WALD,
+    RaoScott,
+    TestMethod,
+    TwoWay,
+    multiple_response,
+    test_independence,
+    test_multiple_response,
+    two_way,
+)
 from survey.intervals import IntervalMethod, effective_size
 from survey.items import Item
-from survey.letters import column_letters
+from survey.printing import CONFIDENTIAL
 from survey.reliability import judge
 from survey.statistics import Domains, Share, Statistic, Terms
+from survey.table_columns import letters, table_columns, within
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from great_tables import GT
     from matplotlib.axes import Axes
-
-Nets = Mapping[str, Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,61 +47,113 @@ class Table:
 
     Attributes
     ----------
-    item : variable in the rows.
-    by : variable in the columns; None for a topline.
+    asked : the question in the rows.
+    by : variable in the columns; a tuple where columns are nested, None for a topline.
     share : "column", "row" or "cell": what the shares of a cross-tabulation add up over.
     frame : tidy result, one row per share.
-    vcov : (k, k) covariance of the shares, in the row order of `tidy()`.
-    title : label of the item, where it came from a codebook.
-    cells, counts : what a test of independence is computed from; None where there is nothing to test.
+    vcov : (k, k) covariance of the shares, in the row order of `tidy()`; NaN where suppressed.
+    count : (k,) respondents in each cell, in the row order of `tidy()`; NaN where suppressed.
+    cells : what tests are computed from; None in a table that `survey.protect` made.
     """
 
-    item: str
-    by: str | None
+    asked: Question
+    by: str | tuple[str, ...] | None
     share: Share
     frame: pd.DataFrame
     vcov: FloatArray
-    title: str
-    cells: Cells
-    counts: TwoWay | None
+    count: FloatArray
+    cells: Cells | None
+
+    def __post_init__(self) -> None:
+        for array in (self.vcov, self.count):
+            array.flags.writeable = False
+
+    @property
+    def item(self) -> str:
+        """Variable in the rows."""
+        return self.asked.name
+
+    @property
+    def title(self) -> str:
+        """Label of the item, where it came from a codebook."""
+        return self.asked.title
+
+    @property
+    def by_columns(self) -> tuple[str, ...]:
+        """Variables in the columns, outer to inner; none for a topline."""
+        return () if self.by is None else (self.by,) if isinstance(self.by, str) else self.by
 
     def tidy(self) -> pd.DataFrame:
         """One row per share.
 
         Returns
         -------
-        Columns: the by-variable, term, level, estimate, std_error, df, conf_low, conf_high, n, n_eff, deff,
+        Columns: the by-variables, term, level, estimate, std_error, df, conf_low, conf_high, n, n_eff, deff,
         row_base, column_base, row_base_weighted, column_base_weighted, kind ("level", "net" or "missing"),
-        shown, flag, letters. `n_eff` is the effective size that decides on `shown`: at most n.
+        shown, flag, letters and, but for toplines, column_letter. `n_eff` is the effective size that decides
+        on `shown`: at most n. `letters` are the letters of the columns that a cell exceeds, `column_letter`
+        is the letter of its own.
         """
         return self.frame.copy()
 
     def test(self, method: TestMethod = "rao-scott-f") -> TestResult:
         """Test that rows and columns are independent.
 
+        Nested columns are tested as one variable with all their combinations. Of a multiple-response set,
+        all options are tested together, which takes into account that they overlap.
+
         Parameters
         ----------
-        method : "rao-scott-f", "rao-scott-chisq", "wald" or "adjusted-wald".
+        method : "rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact", "wald" or
+            "adjusted-wald"; the last two not for multiple-response sets.
 
         Raises
         ------
-        EstimationError : a topline or multiple-response set, which have nothing to test, or an unknown method.
+        EstimationError : a topline, which has nothing to test, a protected table, or an unknown method.
 
         References
         ----------
         R equivalent: survey::svychisq.
         """
-        if self.counts is None:
-            what = "a topline" if self.by is None else "a multiple-response set"
-            raise EstimationError(f"`test` needs a two-way table of one answer each; {self.item!r} is {what}.")
-        return test_independence(self.cells, self.counts, method)
+        return _test(self.tested_cells("test"), self.asked, self.by_columns, method)
+
+    def test_within(self, method: TestMethod = "rao-scott-f") -> pd.DataFrame:
+        """Test, within each level of the outer by-variable, that rows and inner columns are independent.
+
+        Parameters
+        ----------
+        method : as for `test`.
+
+        Returns
+        -------
+        A row per level: the outer by-variable, term, statistic, df1, df2, p_value, method, note. A level in
+        which there is nothing to test has NaN, and the reason in the note. P-values are not corrected for
+        the number of levels.
+
+        Raises
+        ------
+        EstimationError : a table whose columns are not nested, a protected table, or an unknown method.
+        """
+        cells, by = self.tested_cells("test_within"), self.by_columns
+        if len(by) < 2:
+            raise EstimationError(
+                f"`test_within` needs nested columns, as by=['income', 'gender'] makes them; got by={by[0]!r}."
+            )
+        levels = statistics.domains(cells, by[:1])
+        rows = [
+            tested(within(cells, levels.indicator[:, place]), self.asked, by[1:], method)
+            for place in range(len(levels.labels))
+        ]
+        return pd.concat([levels.labels, pd.concat(rows, ignore_index=True)], axis=1)
 
     def to_gt(self) -> GT:
         """The table laid out for publication, by great_tables."""
         from survey import tables
 
-        make = tables.topline_gt if self.by is None else tables.crosstab_gt
-        return make(self.tidy(), title=self.title)
+        note = tables.NOTE_MULTIPLE if self.asked.multiple and self.share != "row" else None
+        if self.by is None:
+            return tables.topline_gt(self.tidy(), title=self.title, note=note)
+        return tables.crosstab_gt(self.tidy(), title=self.title, share=self.share, note=note)
 
     def to_excel(self, path: str | Path) -> None:
         """Write the tidy table to a workbook."""
@@ -100,12 +162,39 @@ class Table:
         tables.write_excel({self.title: self.tidy()}, path)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the shares: stacked bars by column, or dots with intervals for a topline."""
+        """Draw the shares: stacked bars by column, or dots with intervals for a topline.
+
+        Raises
+        ------
+        DisclosureError : a protected table with suppressed cells.
+        """
         from survey import figures
 
+        frame = self.tidy()
+        if (frame["flag"] == CONFIDENTIAL).any():
+            raise DisclosureError(
+                "`plot` draws no confidential cells: the gap that they leave would show them. Plot answers and groups "
+                "that are large enough, or nets."
+            )
         if self.by is None:
-            return figures.dots(self.tidy(), group="level", panel="term", ax=ax)
-        return figures.composition(self.tidy(), group=self.by, ax=ax)
+            return figures.dots(frame, group="level", panel="term", ax=ax)
+        *outer, inner = self.by_columns
+        if outer:
+            frame["panel"] = frame[outer].astype(str).agg(" / ".join, axis=1)
+            return figures.composition(frame, group=inner, panel="panel", ax=ax)
+        return figures.composition(frame, group=inner, ax=ax)
+
+    def tested_cells(self, method: str) -> Cells:
+        """The cells that a test by groups is computed from; refused where there are none."""
+        if self.by is None:
+            raise EstimationError(
+                f"`{method}` needs a two-way table of one answer each; {self.item!r} is a topline. Use `crosstab`."
+            )
+        if self.cells is None:
+            raise EstimationError(
+                f"`{method}` needs respondents' cells, which a protected table does not keep. Test before `protect`."
+            )
+        return self.cells
 
 
 def topline(
@@ -132,155 +221,138 @@ def topline(
     ------
     EstimationError : a numeric variable, nets of unknown answers, or no respondent left.
     """
-    name, columns, title, found = _item(item, nets)
+    asked = question(item, nets)
     if missing == "show":
-        design, shown = _with_reasons(design, columns, item)
+        design, asked = with_reasons(design, asked)
         missing = "drop"
-    else:
-        shown = []
-    cells = collapse(design, columns, missing)
-    measured, kinds = _measured(cells, name, columns, item, found, shown)
+    cells = collapse(design, asked.columns, missing)
+    measured, kinds = answers(cells, asked)
     groups = statistics.domains(cells, [])
     made = estimate(cells, statistics.mean(cells, measured, groups), level=level, interval=interval)
-    frame = _tidy(made, kinds)
-    return Table(name, None, "column", frame, made.vcov, title, cells, None)
+    frame = _tidy(made, kinds).assign(letters="")
+    return Table(asked, None, "column", frame, made.vcov, _counts(cells, measured, groups), cells)
 
 
 def crosstab(
     design: Design,
     item: str | Item,
-    by: str,
+    by: str | Sequence[str],
     *,
     share: Share = "column",
     interval: IntervalMethod = "korn-graubard",
     level: float = 0.95,
     nets: Nets | None = None,
     missing: Missing = "drop",
+    total: bool = False,
 ) -> Table:
-    """Shares of the answers to one question by another variable.
+    """Shares of the answers to one question by another variable, or by several.
 
     Parameters
     ----------
-    item : column name or codebook item, in the rows.
-    by : categorical variable in the columns.
-    share : "column" (answers add to 1 in each column), "row" or "cell".
+    item : column name or codebook item, in the rows; a set of multiple responses has a row per option.
+    by : categorical variable in the columns, or several, whose levels are nested: the last one's within
+        those of the one before.
+    share : "column" (answers add to 1 in each column), "row" (columns add to 1 in each row) or "cell".
     interval, level, nets, missing : as for `topline`.
+    total : put a column "Total", of all respondents in the table, before the others. Its row shares are 1.
 
     Returns
     -------
-    Table, column by column and within it answer by answer, then nets. Letters compare columns (share="column").
+    Table, column by column and within it answer by answer, then nets. Letters compare columns
+    (share="column"): all with each other, nested ones within the same levels of the variables before the
+    last, and none with the total, which contains them.
 
     Raises
     ------
-    EstimationError : numeric variables, nets of unknown answers, or no respondent left.
+    EstimationError : numeric variables, nets of unknown answers, a level called "Total" beside `total`, or no
+        respondent left.
 
     References
     ----------
     R equivalent: survey::svyby with svyciprop, svychisq.
     """
-    name, columns, title, found = _item(item, nets)
+    asked, groups_by = question(item, nets), as_names(by, "by")
     if share not in get_args(Share):
         raise EstimationError(f"`share` must be one of {', '.join(get_args(Share))}; got {share!r}.")
-    if by in columns:
-        raise EstimationError(f"`by` must be another variable than the item; got {by!r} twice.")
-    cells = collapse(design, [*columns, by], missing)
-    if statistics.is_numeric(cells.frame[by]):
-        raise EstimationError(f"`by` must be categorical; {by!r} is numeric. Cut it into groups first (pandas.cut).")
-    measured, kinds = _measured(cells, name, columns, item, found, [])
-    groups = statistics.domains(cells, [by])
+    if not groups_by:
+        raise EstimationError("`by` must name a variable; it is empty. Use `topline` for the shares of everybody.")
+    for name in groups_by:
+        if name in asked.columns:
+            raise EstimationError(f"`by` must be another variable than the item; got {name!r} twice.")
+    cells = collapse(design, [*asked.columns, *groups_by], missing)
+    measured, kinds = answers(cells, asked)
+    columns = table_columns(cells, groups_by, total)
+    groups = columns.groups
     made = estimate(cells, _shares(cells, measured, groups, share), level=level, interval=interval)
-    n_columns = len(groups.labels)
-    frame = _tidy(made, kinds * n_columns, _bases(cells, measured, groups))
+    frame = _tidy(made, kinds * len(groups.labels), _bases(cells, measured, groups))
     if share == "column":
-        base = (cells.n @ groups.indicator).astype(np.float64)
-        frame["letters"] = column_letters(made.value, made.vcov, base, made.whole_df, len(kinds), n_columns)
-    counts = two_way(cells, columns[0], by) if len(columns) == 1 else None
-    return Table(name, by, share, frame, made.vcov, title, cells, counts)
-
-
-def _item(item: str | Item, nets: Nets | None) -> tuple[str, list[str], str, Nets]:
-    """Name, data columns, title and nets of what is tabulated."""
-    if isinstance(item, Item):
-        return item.name, list(item.columns), item.label, item.nets if nets is None else nets
-    return item, [item], item, nets or {}
-
-
-def _with_reasons(design: Design, columns: Sequence[str], item: str | Item) -> tuple[Design, list[str]]:
-    """Design whose item has the reasons for a missing answer among its levels, and these reasons."""
-    if len(columns) > 1:
-        raise EstimationError(f'`missing`="show" is for single answers; {item!r} is a multiple-response set.')
-    (name,) = columns
-    reasons = f"{name}_missing"
-    frame = design.frame
-    if name not in frame.columns or reasons not in frame.columns:
-        raise EstimationError(
-            f'`missing`="show" needs the column {reasons!r} with the reasons, as `read_respondents` makes it; the '
-            'data do not have it. Use missing="drop".'
-        )
-    answers, why = frame[name], frame[reasons].cat.remove_unused_categories()
-    if not isinstance(answers.dtype, pd.CategoricalDtype):
-        raise EstimationError(f"`item` must be categorical to be tabulated; {name!r} has type {answers.dtype}.")
-    labels = [label for label in why.cat.categories if label not in answers.cat.categories]
-    combined = pd.Categorical(
-        answers.astype(object).where(answers.notna(), why.astype(object)),
-        categories=[*answers.cat.categories, *labels],
-        ordered=answers.cat.ordered,
-    )
-    return replace(design, data=frame.assign(**{name: combined})), labels
-
-
-def _measured(
-    cells: Cells, name: str, columns: Sequence[str], item: str | Item, nets: Nets, reasons: Sequence[str]
-) -> tuple[Terms, list[str]]:
-    """Indicators of the answers, nets and reasons to tabulate, and the kind of each."""
-    for column in columns:
-        if statistics.is_numeric(cells.frame[column]):
-            raise EstimationError(
-                f"`item` must be categorical to be tabulated; {column!r} is numeric. Cut it into groups, or use `mean`."
-            )
-    if isinstance(item, Item) and item.kind == "multiple":
-        chosen = [statistics.level_indicators(cells, column)[1][-1] for column in columns]
-        levels: list[object] = list(item.options.values())
-        values = chosen
-        kinds = ["level"] * len(levels)
+        base = cells.n @ groups.indicator
+        frame["letters"] = letters(made, columns, base, len(kinds))
+        frame["column_letter"] = np.repeat(np.array(columns.letter, dtype=object), len(kinds))
     else:
-        levels, values = statistics.level_indicators(cells, columns[0])
-        kinds = ["missing" if level in reasons else "level" for level in levels]
-        first_reason = kinds.index("missing") if "missing" in kinds else len(kinds)
-        merged = []
-        for net, members in nets.items():
-            unknown = [member for member in members if member not in levels]
-            if unknown or not members:
-                raise EstimationError(f"`nets[{net!r}]` must merge answers of {name!r}; {unknown} not among {levels}.")
-            merged.append(np.any([values[levels.index(member)] for member in members], axis=0))
-        levels[first_reason:first_reason] = list(nets)
-        values[first_reason:first_reason] = merged
-        kinds[first_reason:first_reason] = ["net"] * len(merged)
-    labels = pd.DataFrame({"term": name, "level": pd.Series(levels, dtype=object)})
-    return Terms(labels, np.column_stack(values).astype(np.float64)), kinds
+        frame = frame.assign(letters="", column_letter="")
+    names = groups_by[0] if len(groups_by) == 1 else tuple(groups_by)
+    return Table(asked, names, share, frame, made.vcov, _counts(cells, measured, groups), cells)
+
+
+def tested(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) -> pd.DataFrame:
+    """The test of one table as one row: term, statistic, df1, df2, p_value, method, note.
+
+    Where the table has nothing to test, numbers are NaN and the note says why.
+    """
+    if method not in (*RAO_SCOTT, *WALD):
+        raise EstimationError(f"`method` must be one of {', '.join((*RAO_SCOTT, *WALD))}; got {method!r}.")
+    try:
+        result = _test(cells, asked, by, method)
+    except EstimationError as error:
+        result = TestResult(np.nan, np.nan, np.nan, np.nan, method, str(error))
+    columns = ["statistic", "df1", "df2", "p_value", "method", "note"]
+    return pd.DataFrame([[asked.name, *(getattr(result, name) for name in columns)]], columns=["term", *columns])
+
+
+def _test(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) -> TestResult:
+    """Test that the answers are independent of the groups that the by-variables make."""
+    groups = statistics.domains(cells, by)
+    n_groups, group = len(groups.labels), groups.indicator.argmax(axis=1)
+    empty = int(np.prod([groups.labels[name].nunique() for name in by])) - n_groups
+    note = f"Combinations of {', '.join(by)} without respondents, left out: {empty}." if empty else ""
+    if asked.multiple:
+        options = multiple_response(cells, asked.options, by[-1])
+        if len(by) > 1:
+            options = replace(options, group=group, groups=n_groups, note=f"{options.note} {note}".strip())
+        return test_multiple_response(cells, options, cast("RaoScott", method))
+    table = two_way(cells, asked.name, by[-1])
+    if len(by) > 1:
+        table = TwoWay(table.row, group, (table.shape[0], n_groups), f"{table.note} {note}".strip())
+    return test_independence(cells, table, method)
 
 
 def _shares(cells: Cells, measured: Terms, groups: Domains, share: Share) -> Statistic:
     """Column, row or cell shares, column by column."""
     if share == "column":
         return statistics.mean(cells, measured, groups)
-    inside = cells.inside[:, None]
     joint = (groups.indicator[:, :, None] * measured.values[:, None, :]).reshape(len(measured.values), -1)
-    n_groups, m = len(groups.labels), len(measured.labels)
-    labels = pd.concat(
-        [
-            groups.labels.loc[np.repeat(np.arange(n_groups), m)].reset_index(drop=True),
-            pd.concat([measured.labels] * n_groups, ignore_index=True),
-        ],
-        axis=1,
-    )
-    base = np.tile(measured.values, n_groups) if share == "row" else np.broadcast_to(inside, joint.shape).astype(float)
-    size = cells.weight @ base
-    if (size == 0).any():
-        empty = labels["level"].iloc[int((size == 0).argmax())]
-        raise EstimationError(f'`share`="row" needs respondents in every row; nobody answered {empty!r}.')
-    value = cells.weight @ joint / size
-    return Statistic(labels, value, (joint - base * value) / size, base > 0)
+    labels, _ = statistics.by_domain(groups, measured.labels)
+    base = np.broadcast_to(cells.inside[:, None], joint.shape).astype(np.float64)
+    if share == "row":
+        base = np.tile(measured.values, len(groups.labels))
+        empty = cells.weight @ base == 0
+        if empty.any():
+            raise EstimationError(
+                f'`share`="row" needs respondents in every row; nobody gave {labels["level"][int(empty.argmax())]!r}.'
+            )
+    return statistics.ratio_of_totals(cells, labels, joint, base, base > 0)
+
+
+def with_bases(table: Table) -> Table:
+    """A topline with the bases that the total of a banner has."""
+    if table.cells is None:
+        return table
+    measured, _ = answers(table.cells, table.asked)
+    bases = _bases(table.cells, measured, statistics.domains(table.cells, []))
+    place = table.frame.columns.get_loc("kind")
+    parts = [table.frame.iloc[:, :place], bases, table.frame.iloc[:, place:]]
+    return replace(table, frame=pd.concat(parts, axis=1).assign(column_letter=""))
 
 
 def _bases(cells: Cells, measured: Terms, groups: Domains) -> pd.DataFrame:
@@ -296,6 +368,13 @@ def _bases(cells: Cells, measured: Terms, groups: Domains) -> pd.DataFrame:
     )
 
 
+def _counts(cells: Cells, measured: Terms, groups: Domains) -> FloatArray:
+    """(k,) respondents in each cell, column by column."""
+    by_column = (cells.n[:, None] * groups.indicator).T @ measured.values
+    counts: FloatArray = by_column.round().ravel()
+    return counts
+
+
 def _tidy(made: Estimate, kinds: Sequence[str], bases: pd.DataFrame | None = None) -> pd.DataFrame:
     """Estimates with bases, kinds and marks."""
     frame = made.tidy()
@@ -303,4 +382,4 @@ def _tidy(made: Estimate, kinds: Sequence[str], bases: pd.DataFrame | None = Non
         frame = pd.concat([frame, bases], axis=1)
     p, error, n, df = (frame[name].to_numpy() for name in ("estimate", "std_error", "n", "df"))
     frame = frame.assign(n_eff=effective_size(p, error, n, df), kind=list(kinds))
-    return judge(frame).assign(letters="")
+    return judge(frame)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from survey.cells import compress, margin_codes, sum_by_code
+from survey.auxiliaries import joint_cells, on_cells
+from survey.cells import sum_by_code
 from survey.design import Calibration, Design, FloatArray, IntArray
 from survey.errors import CalibrationError, shown
+from survey.feasibility import cell_limits, explain
+from survey.margins import Margins, Target, checked_margins
 
-Margin: TypeAlias = "Mapping[Any, float] | pd.Series[float]"
-Margins: TypeAlias = "Mapping[Any, Margin]"  # a variable, or a tuple of variables, -> its targets
-
-SHARE_SUM = 1e-6  # shares typed with six decimals or more add up to 1 within this
-COUNT_SUM = 1e-6  # relative difference between the sums of two margins of counts
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Target:
-    """One margin, checked against the data: `codes` (n_rows,) level of each row, `totals` per level."""
-
-    variables: tuple[str, ...]
-    totals: pd.Series[float]
-    codes: IntArray
+REPLICATE_ITERATIONS = 2000  # a replicate may need many more passes than the sample it was drawn from
 
 
 def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iterations: int = 200) -> Design:
@@ -59,45 +49,87 @@ def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iter
             f"`tolerance` must lie between 0 and 1 and `max_iterations` be at least 1; got {tolerance!r} and "
             f"{max_iterations!r}."
         )
-    targets = _targets(design, margins)
+    targets = checked_margins(design, margins)
+    cells = joint_cells([(target.codes, len(target.totals)) for target in targets])
     weights = design.full_weights
-    n = len(weights)
-    key = np.zeros(n, dtype=np.int64)
-    for target in targets:
-        key = compress(key * len(target.totals) + target.codes, (int(key.max()) + 1) * len(target.totals))[0]
-    cell, first = compress(key, int(key.max()) + 1)
+    raked, iterations, gap = _raked(weights, targets, cells, tolerance, max_iterations)
+    if gap > tolerance:
+        raise CalibrationError(_not_met(design, targets, raked, iterations, tolerance))
+    step = Calibration(
+        method="rake",
+        margins=tuple(target.variables for target in targets),
+        targets=tuple(target.totals for target in targets),
+        before=weights,
+        after=raked,
+        again=partial(_raked_again, targets=targets, cells=cells, tolerance=tolerance),
+        iterations=iterations,
+        largest_gap=gap,
+        tolerance=tolerance,
+    )
+    return add_step(design, step)
+
+
+def _raked(
+    weights: FloatArray,
+    targets: Sequence[Target],
+    cells: tuple[IntArray, IntArray],
+    tolerance: float,
+    max_iterations: int,
+) -> tuple[FloatArray, int, float]:
+    """(n_rows,) raked weights, passes needed and the largest remaining gap."""
+    cell, first = cells
     mass = sum_by_code(cell, weights)
-    codes = [target.codes[first] for target in targets]
-    raked, iterations, gap = _iterate(mass, codes, targets, tolerance, max_iterations)
+    raked, iterations, gap = _iterate(
+        mass, [target.codes[first] for target in targets], targets, tolerance, max_iterations
+    )
     factor = np.divide(raked, mass, out=np.zeros_like(mass), where=mass > 0)
-    return _calibrated(design, "rake", targets, weights * factor[cell], iterations, gap)
+    return weights * factor[cell], iterations, gap
+
+
+def _raked_again(
+    weights: FloatArray, targets: Sequence[Target], cells: tuple[IntArray, IntArray], tolerance: float
+) -> FloatArray:
+    """(n_rows,) raked weights of a replicate."""
+    raked, iterations, gap = _raked(weights, targets, cells, tolerance, REPLICATE_ITERATIONS)
+    if gap > tolerance:
+        raise CalibrationError(
+            f"`margins` could not be met together: after {iterations} iterations the largest gap is {gap:.3g} of the "
+            f"total (tolerance {tolerance:g}). A replicate may lack combinations of levels that the sample has: "
+            "collapse sparse levels."
+        )
+    return raked
 
 
 def _iterate(
-    mass: FloatArray, codes: list[IntArray], targets: list[_Target], tolerance: float, max_iterations: int
+    mass: FloatArray, codes: Sequence[IntArray], targets: Sequence[Target], tolerance: float, max_iterations: int
 ) -> tuple[FloatArray, int, float]:
-    """Raked (C,) cell weights, passes needed, and the largest remaining gap as a share of the total."""
+    """Raked (C,) cell weights, passes made, and the largest remaining gap as a share of the total."""
     totals = [target.totals.to_numpy(dtype=np.float64) for target in targets]
     whole = totals[0].sum()
-    gaps = [np.zeros(0)] * len(targets)
+    largest = np.inf
     for iteration in range(1, max_iterations + 1):
         for code, total in zip(codes, totals, strict=True):
             reached = sum_by_code(code, mass, total.size)
             mass = mass * np.divide(total, reached, out=np.zeros_like(total), where=reached > 0)[code]
-        gaps = [
-            np.abs(sum_by_code(code, mass, total.size) - total) / whole
+        largest = max(
+            float(np.abs(sum_by_code(code, mass, total.size) - total).max() / whole)
             for code, total in zip(codes, totals, strict=True)
-        ]
-        largest = max(gap.max() for gap in gaps)
+        )
         if largest <= tolerance:
-            return mass, iteration, float(largest)
-    worst = int(np.argmax([gap.max() for gap in gaps]))
-    level = targets[worst].totals.index[int(gaps[worst].argmax())]
-    raise CalibrationError(
-        f"`margins` could not be met together: after {max_iterations} iterations the largest gap is "
-        f"{gaps[worst].max():.3g} of the total, at {'/'.join(targets[worst].variables)}={shown(level)} (tolerance "
-        f"{tolerance:g}). Margins contradict each other where combinations of levels have no respondents: "
-        "collapse sparse levels, or raise `max_iterations` if the gap is still shrinking."
+            return mass, iteration, largest
+    return mass, max_iterations, largest
+
+
+def _not_met(design: Design, targets: Sequence[Target], raked: FloatArray, iterations: int, tolerance: float) -> str:
+    """What to say of raking that did not converge: where it stopped, how far away, and why."""
+    weights = design.full_weights
+    made = on_cells(design.frame, targets, {}, weights)
+    gaps = made.gaps(made.mass(raked))
+    found = explain(made, weights, design.frame, cell_limits(made, weights))
+    slow = " The iteration is slow, not the margins wrong: raise `max_iterations`." * (found.verdict == "feasible")
+    return (
+        f"`margins` could not be met together: after {iterations} iterations the largest gap is {gaps.max():.3g} of "
+        f"the total, at {made.name(int(gaps.argmax()))} (tolerance {tolerance:g}). {found}{slow}"
     )
 
 
@@ -128,135 +160,69 @@ def poststratify(design: Design, targets: pd.Series[float]) -> Design:
             "Use targets.rename_axis('variable')."
         )
     names = tuple(str(name) for name in targets.index.names)
-    (target,) = _targets(design, {names: targets})
+    (target,) = checked_margins(design, {names: targets})
     weights = design.full_weights
-    reached = sum_by_code(target.codes, weights, len(target.totals))
-    adjusted = weights * (target.totals.to_numpy() / reached)[target.codes]
-    gap = np.abs(sum_by_code(target.codes, adjusted) - target.totals) / target.totals.sum()
-    return _calibrated(design, "poststratify", [target], adjusted, 1, float(gap.max()))
-
-
-def _calibrated(
-    design: Design, method: str, targets: list[_Target], weights: FloatArray, iterations: int, gap: float
-) -> Design:
-    """The design with new weights and the record of how they came about."""
-    weights.flags.writeable = False
+    adjusted = _poststratified(weights, target)
+    gap = np.abs(sum_by_code(target.codes, adjusted, len(target.totals)) - target.totals) / target.totals.sum()
     step = Calibration(
-        method=method,
-        margins=tuple(target.variables for target in targets),
-        targets=tuple(target.totals for target in targets),
-        before=design.full_weights,
-        after=weights,
-        iterations=iterations,
-        largest_gap=gap,
+        method="poststratify",
+        margins=(target.variables,),
+        targets=(target.totals,),
+        before=weights,
+        after=adjusted,
+        again=partial(_poststratified, target=target),
+        iterations=1,
+        largest_gap=float(gap.max()),
+        tolerance=0.0,
     )
-    return replace(design, calibrations=(*design.calibrations, step))
+    return add_step(design, step)
 
 
-def _targets(design: Design, margins: Margins) -> list[_Target]:
-    """Margins as totals, checked against the data and against each other."""
-    if design.in_domain is not None:
+def _poststratified(weights: FloatArray, target: Target) -> FloatArray:
+    """(n_rows,) weights times target over reached total of each row's post-stratum."""
+    reached = sum_by_code(target.codes, weights, len(target.totals))
+    if (reached == 0).any():
+        level = target.totals.index[int((reached == 0).argmax())]
         raise CalibrationError(
-            "`design` must not be restricted to a domain: weights are made on the whole sample. Weight first, "
-            "then call `.domain()`."
+            f"`targets` must have respondents in every post-stratum; {shown(level)} has none with a positive weight. "
+            "Merge it with a neighbouring level."
         )
-    if not margins:
-        raise CalibrationError("`margins` must hold at least one margin; got none.")
-    whole = float(design.full_weights.sum())
-    listed = []
-    for key, margin in margins.items():
-        variables = (key,) if isinstance(key, str) else tuple(key)
-        listed.append((variables, *_shares_or_counts(variables, margin)))
-    kinds = {is_share for _, _, is_share in listed}
-    if len(kinds) > 1:
-        shares = ["/".join(v) for v, _, is_share in listed if is_share]
-        raise CalibrationError(
-            f"`margins` must be all shares or all counts; {', '.join(shares)} adds to 1, the others do not. "
-            "Convert them to one kind."
-        )
-    if not kinds.pop():
-        sums = {"/".join(variables): float(total.sum()) for variables, total, _ in listed}
-        whole = next(iter(sums.values()))
-        if any(abs(value - whole) > COUNT_SUM * whole for value in sums.values()):
-            found = ", ".join(f"{name} {value:.10g}" for name, value in sums.items())
+    adjusted: FloatArray = weights * (target.totals.to_numpy() / reached)[target.codes]
+    return adjusted
+
+
+def add_step(design: Design, step: Calibration) -> Design:
+    """The design with the weights of a step and its record; replicate weights take the step as well."""
+    step.after.flags.writeable = False
+    replicates = design.replicates
+    if replicates is not None:
+        adjusted = recalibrate(step, replicates.weights)
+        adjusted.flags.writeable = False
+        replicates = replace(replicates, weights=adjusted)
+    return replace(design, calibrations=(*design.calibrations, step), replicates=replicates)
+
+
+def recalibrate(step: Calibration, weights: FloatArray) -> FloatArray:
+    """Give (n_rows, R) replicate weights the step of weighting that the full-sample weights had.
+
+    Parameters
+    ----------
+    step : a step of the design; replicates are brought to the same targets in the same way.
+    weights : replicate weights before the step.
+
+    Raises
+    ------
+    CalibrationError : a replicate cannot meet the targets, as where it drops everybody of a level.
+    """
+    adjusted = np.empty_like(weights)
+    for r in range(weights.shape[1]):
+        try:
+            adjusted[:, r] = step.again(weights[:, r])
+        except CalibrationError as error:
             raise CalibrationError(
-                f"`margins` must add up to the same population; the sums are {found}. Correct them or give shares."
-            )
-    return [_checked(design, variables, total / total.sum() * whole) for variables, total, _ in listed]
-
-
-def _shares_or_counts(variables: tuple[str, ...], margin: Margin) -> tuple[pd.Series[float], bool]:
-    """A margin as a Series of positive numbers, and whether it holds shares."""
-    name = "/".join(variables)
-    if len(margin) == 0:
-        raise CalibrationError(f"`margins[{name!r}]` must have a target for each level; it is empty.")
-    if isinstance(margin, pd.Series):
-        total = margin.copy()
-    else:
-        levels = list(margin)
-        index = pd.MultiIndex.from_tuples(levels) if len(variables) > 1 else pd.Index(levels)
-        total = pd.Series([margin[level] for level in levels], index=index)
-    try:
-        total = total.astype(float)
-    except (TypeError, ValueError) as error:
-        raise CalibrationError(f"`margins[{name!r}]` must hold numbers; {error}.") from error
-    if total.index.has_duplicates:
-        twice = total.index[int(total.index.duplicated().argmax())]
-        raise CalibrationError(f"`margins[{name!r}]` must have one target per level; {shown(twice)} occurs twice.")
-    wrong = ~(np.isfinite(total.to_numpy()) & (total.to_numpy() > 0))
-    if wrong.any():
-        level = total.index[int(wrong.argmax())]
-        raise CalibrationError(
-            f"`margins[{name!r}]` must be positive; {shown(level)} has target {total.iloc[int(wrong.argmax())]:g}. "
-            "Give respondents outside the population the weight zero and leave their level out."
-        )
-    if abs(total.sum() - 1) <= SHARE_SUM:
-        return total, True
-    if total.max() < 1:
-        raise CalibrationError(
-            f"`margins[{name!r}]` must be shares that add to 1 or counts; the targets add to {total.sum():.6g}. "
-            "Rescale them."
-        )
-    return total, False
-
-
-def _checked(design: Design, variables: tuple[str, ...], totals: pd.Series[float]) -> _Target:
-    """A margin with the (n_rows,) level of each row; every level has data and every row a level."""
-    frame, name = design.frame, "/".join(variables)
-    for variable in variables:
-        if variable not in frame.columns:
-            raise CalibrationError(
-                f"`margins` must name columns of the data; {variable!r} is not among {list(frame.columns)[:20]}."
-            )
-    if len(variables) > 1 and totals.index.nlevels != len(variables):
-        raise CalibrationError(
-            f"`margins[{name!r}]` must be indexed by {len(variables)} levels; its index has {totals.index.nlevels}."
-        )
-    codes = margin_codes(frame, variables, totals)
-    counted = design.full_weights > 0
-    absent = counted & frame[list(variables)].isna().to_numpy().any(axis=1)
-    if absent.any():
-        raise CalibrationError(
-            f"`margins[{name!r}]` must be known for every respondent; {name} is missing for {absent.sum()}, first in "
-            f"row {shown(frame.index[int(absent.argmax())])}. Impute it, or make missing a level of its own."
-        )
-    unmatched = counted & (codes < 0)
-    if unmatched.any():
-        found = frame.loc[unmatched, list(variables)].astype(object).value_counts()
-        level = found.index[0] if len(variables) > 1 else found.index[0][0]
-        raise CalibrationError(
-            f"`margins[{name!r}]` must cover every level in the data; {shown(level)} (n={found.iloc[0]}) has no target"
-            f"{'' if len(found) == 1 else f', nor have {len(found) - 1} more'}. Add a target or recode it "
-            "before weighting."
-        )
-    counts = np.bincount(codes[counted], minlength=len(totals))
-    if (counts == 0).any():
-        level = totals.index[int((counts == 0).argmax())]
-        raise CalibrationError(
-            f"`margins[{name!r}]` must have respondents for every target; nobody has {shown(level)}. Merge it with a "
-            "neighbouring level."
-        )
-    return _Target(variables, totals, np.where(codes < 0, 0, codes))  # only rows of weight zero have none
+                f"Replicate {r + 1} of {weights.shape[1]} cannot be calibrated as the sample was: {error}"
+            ) from error
+    return adjusted
 
 
 def weight_summary(design: Design) -> pd.DataFrame:
@@ -272,7 +238,7 @@ def weight_summary(design: Design) -> pd.DataFrame:
     Kish (1992), J. Official Statistics 8:183.
     """
     weights = design.weights[design.weights > 0]
-    deff = weights.size * np.square(weights).sum() / weights.sum() ** 2
+    deff = kish_deff(weights)
     return pd.DataFrame(
         {
             "n": [weights.size],
@@ -284,6 +250,44 @@ def weight_summary(design: Design) -> pd.DataFrame:
             "n_eff": [weights.size / deff],
         }
     )
+
+
+def kish_deff(weights: FloatArray) -> float:
+    """Kish's design effect of the positive weights: n sum(w^2) / sum(w)^2."""
+    return float(np.count_nonzero(weights) * np.square(weights).sum() / weights.sum() ** 2)
+
+
+def calibration_summary(design: Design) -> pd.DataFrame:
+    """How the weights in use were made, step by step.
+
+    Returns
+    -------
+    One row per step: step (from 1), method (with its distance), variables, iterations, largest_gap (distance from
+    a target, as a share of the total), tolerance, n (positive weights after it), g_min and g_max (weight after over
+    weight before, of these) and Kish's design effect before and after: deff_before, deff_after. Of a "trim" step
+    within `trim_and_rake`, the weights after it are not yet raked.
+    """
+    rows = []
+    for number, step in enumerate(design.calibrations, start=1):
+        kept = step.after > 0
+        ratio = step.after[kept] / step.before[kept]
+        rows.append(
+            {
+                "step": number,
+                "method": step.method if step.distance is None else f"{step.method} ({step.distance})",
+                "variables": ", ".join(step.variables),
+                "iterations": step.iterations,
+                "largest_gap": step.largest_gap,
+                "tolerance": step.tolerance,
+                "n": int(kept.sum()),
+                "g_min": ratio.min(),
+                "g_max": ratio.max(),
+                "deff_before": kish_deff(step.before),
+                "deff_after": kish_deff(step.after),
+            }
+        )
+    columns = ["step", "method", "variables", "iterations", "largest_gap", "tolerance", "n", "g_min", "g_max"]
+    return pd.DataFrame(rows, columns=[*columns, "deff_before", "deff_after"])
 
 
 def margin_table(design: Design, targets: Margins) -> pd.DataFrame:
@@ -303,7 +307,7 @@ def margin_table(design: Design, targets: Margins) -> pd.DataFrame:
     CalibrationError : as for `rake`.
     """
     parts = []
-    for target in _targets(replace(design, in_domain=None), targets):
+    for target in checked_margins(replace(design, in_domain=None), targets):
         counted = design.weights > 0
         size = len(target.totals)
         n = np.bincount(target.codes[counted], minlength=size)

@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from survey.errors import EstimationError
+from survey.printing import CONFIDENTIAL
 from survey.reliability import UNRELIABLE
 
 if TYPE_CHECKING:
+    from openpyxl import Workbook
     from openpyxl.worksheet.worksheet import Worksheet
 
 CREATED = datetime(2000, 1, 1)  # the same in every workbook, so that equal contents are equal files
 SHARES = ("estimate", "std_error", "conf_low", "conf_high", "unweighted", "weighted", "target", "gap")
 SUPPRESSED = ("estimate", "std_error", "conf_low", "conf_high")
+MEASURES = {"share": "estimate", "lower bound": "conf_low", "upper bound": "conf_high", "higher than": "letters"}
 SHEET_NAME = 31  # longest name of a sheet
 WIDEST = 60  # characters
 
@@ -35,7 +38,7 @@ def write_excel(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]
     """Write tidy frames to a workbook: an index, and a sheet for each.
 
     Numbers keep their full precision; shares are displayed as percentages. A row whose `shown` is False
-    has `[u]` in place of its estimate, standard error and interval. Equal frames give equal files.
+    has `[u]`, or `[c]`, in place of its estimate, standard error and interval. Equal frames give equal files.
 
     Parameters
     ----------
@@ -67,6 +70,94 @@ def write_excel(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]
         formats = {c: "0.0%" if proportions and c in SHARES else _format(frame[c]) for c in frame.columns}
         rows = [_excel_row(row) for row in frame.to_dict("records")]
         _fill(workbook.create_sheet(name), list(map(str, frame.columns)), rows, list(formats.values()))
+    return _save(workbook, path)
+
+
+def write_banner(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]) -> Path:
+    """Write a banner to a workbook: an index, and a sheet for each question.
+
+    A sheet has the groups across, under the names of their variables and with their letters, and answers down:
+    share, bounds and letters of an answer in rows of their own, which the column "Measure" tells apart for a
+    filter. Bases follow. Numbers keep their full precision; suppressed ones are `[u]` or `[c]`.
+
+    Parameters
+    ----------
+    frames : for each question, by its title, the rows of `banner(...).tidy()`.
+    path : file to write, ending in .xlsx.
+
+    Returns
+    -------
+    Path of the file.
+
+    Raises
+    ------
+    EstimationError : no frame is given.
+    """
+    from openpyxl import Workbook
+
+    if not frames:
+        raise EstimationError("`frames` must hold at least one frame; it is empty. Pass {title: frame}.")
+    workbook = Workbook()
+    index = workbook.worksheets[0]
+    index.title = "Index"
+    names = _sheet_names(list(frames))
+    largest = {title: frame["column_base"].max() for title, frame in frames.items()}
+    _fill(index, ["Sheet", "Question", "Respondents (n)"], [[n, t, _plain(largest[t])] for t, n in names.items()])
+    for row, (title, name) in enumerate(names.items(), start=2):
+        index.cell(row, 1).hyperlink = f"#'{name}'!A1"
+        _fill_banner(workbook.create_sheet(name), title, frames[title])
+    return _save(workbook, path)
+
+
+def _fill_banner(sheet: Worksheet, title: str, frame: pd.DataFrame) -> None:
+    """Write one question: its title, three rows of heads, answers by measure, bases."""
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+
+    columns = frame[["banner", "column", "column_letter"]].drop_duplicates()
+    places = {key: place for place, key in enumerate(zip(columns["banner"], columns["column"], strict=True), start=3)}
+    head = [[title], ["", "", *columns["banner"]], ["", "", *columns["column"]], ["Answer", "Measure"]]
+    head[-1] += [f"({letter})" if letter else "" for letter in columns["column_letter"]]
+    body: dict[tuple[str, str], dict[int, object]] = {}
+    bases: dict[tuple[str, str], dict[int, object]] = {}
+    marked = bool((frame["letters"] != "").any())
+    for row in frame.to_dict("records"):
+        place = places[row["banner"], row["column"]]
+        for measure, name in MEASURES.items():
+            if name != "letters" or marked:
+                value = row[name] if row["shown"] or name == "letters" else _mark(row)
+                body.setdefault((str(row["level"]), measure), {})[place] = value
+        for label, name in (("Respondents (n)", "column_base"), ("Weighted n", "column_base_weighted")):
+            bases.setdefault((label, "base"), {})[place] = CONFIDENTIAL if pd.isna(row[name]) else row[name]
+    for number, values in enumerate(head, start=1):
+        for place, value in enumerate(values, start=1):
+            cell = sheet.cell(number, place)
+            cell.value = value or None
+            cell.data_type = "s" if value else "n"
+            cell.font = Font(bold=True)
+            cell.alignment = Alignment(wrap_text=number > 1, vertical="top")
+    nets = {str(level) for level in frame.loc[frame["kind"] == "net", "level"]}
+    for number, ((label, measure), cells) in enumerate([*body.items(), *bases.items()], start=len(head) + 1):
+        for place, value in {1: label, 2: measure, **cells}.items():
+            cell = sheet.cell(number, place)
+            cell.value = _plain(value)  # type: ignore[assignment]
+            if isinstance(value, str):
+                cell.data_type = "s"
+            else:
+                cell.number_format = "#,##0" if measure == "base" else "0.0%"
+            if label in nets and place == 1:
+                cell.font = Font(bold=True)
+            if place > 2:
+                cell.alignment = Alignment(horizontal="right")
+    sheet.column_dimensions["A"].width = min(max([10, *(len(label) + 2 for label, _ in body)]), WIDEST)
+    for place in range(2, len(places) + 3):
+        sheet.column_dimensions[get_column_letter(place)].width = 13
+    sheet.freeze_panes = "C5"
+    sheet.auto_filter.ref = f"A4:{get_column_letter(len(places) + 2)}{len(head) + len(body) + len(bases)}"
+
+
+def _save(workbook: Workbook, path: str | os.PathLike[str]) -> Path:
+    """Write a workbook without the moment and the name of who made it."""
     workbook.properties.creator = ""
     workbook.properties.created = CREATED
     buffer = io.BytesIO()
@@ -101,7 +192,12 @@ def _format(column: pd.Series[Any]) -> str:
 def _excel_row(row: Mapping[Any, Any]) -> list[object]:
     """Values of a row: empty where missing, the mark where suppressed."""
     hidden = "shown" in row and not row["shown"]
-    return [UNRELIABLE if hidden and name in SUPPRESSED else _plain(value) for name, value in row.items()]
+    return [_mark(row) if hidden and name in SUPPRESSED else _plain(value) for name, value in row.items()]
+
+
+def _mark(row: Mapping[Any, Any]) -> str:
+    """What stands in place of a number that is not shown."""
+    return CONFIDENTIAL if row.get("flag") == CONFIDENTIAL else UNRELIABLE
 
 
 def _plain(value: Any) -> object:

@@ -147,3 +147,61 @@ def test_other_tables_than_pandas_are_read_through_narwhals() -> None:
     data = frame().reset_index(drop=True).drop(columns="g")
     design = survey.Design(pa.Table.from_pandas(data), weight="w")
     np.testing.assert_allclose(survey.mean(design, "y").value, survey.mean(survey.Design(data, weight="w"), "y").value)
+
+
+def test_domains_leave_out_rows_that_lack_a_value_of_the_condition() -> None:
+    region: Any = ["north", None, "south"] * 4
+    data = frame().assign(region=region, age=pd.array([30, pd.NA, 20] * 4, dtype="Int64"))
+    design = survey.Design(data)
+    assert design.domain("region != 'north'").n == 4
+    assert design.domain("not (age > 25)").n == 4
+    assert design.domain("age >= 20").n == 8
+    assert design.domain(data["age"] >= 20).n == 8
+    assert design.domain("region.isna()").n == 4
+    assert design.domain("y >= 0 and region != 'age'").n == 8
+
+
+def test_a_domain_from_a_table_in_another_order_is_refused() -> None:
+    older = frame().sort_values("y", ascending=False)["y"] > 5
+    with pytest.raises(survey.DesignError, match="`condition` must have the index of the data, row for row"):
+        survey.Design(frame()).domain(older)
+
+
+def test_one_beside_population_sizes_is_a_population_of_one() -> None:
+    data = frame().assign(N=lambda d: np.where(d["h"] == "north", 1.0, 60.0))
+    with pytest.raises(survey.DesignError, match="stratum 'north' has 6 units sampled from 1"):
+        survey.Design(data, strata="h", fpc="N")
+
+
+def test_weights_beyond_double_precision_are_refused() -> None:
+    with pytest.raises(
+        survey.DesignError, match=r"must be zero or between 1e-100 and 1e\+100; 'w' is 1e-200 in row 'r0'"
+    ):
+        survey.Design(frame().assign(w=1e-200), weight="w")
+
+
+def test_averaging_over_lonely_strata_alone_is_refused() -> None:
+    design = survey.Design(frame(), strata="y", lonely_psu="average")
+    with pytest.raises(survey.LonelyPSUError, match='`lonely_psu`="average" needs a stratum with two PSUs'):
+        survey.mean(design, "w")
+
+
+def test_what_a_margin_fixes_has_no_sampling_error_at_all() -> None:
+    """Rounding error was tested as if it were sampling error: F = 1988 for two equal shares."""
+    data = frame(24).assign(sex=["m", "f"] * 12, region=["n", "n", "s", "s"] * 6)
+    joint = pd.Series({("m", "n"): 0.2, ("f", "n"): 0.2, ("m", "s"): 0.3, ("f", "s"): 0.3})
+    design = survey.poststratify(survey.Design(data, weight="w"), joint.rename_axis(["sex", "region"]))
+    tidy = survey.mean(design, "sex").tidy()
+    assert (tidy["std_error"] == 0).all()
+    assert tidy["n_eff"].isna().all()
+    table = survey.crosstab(design, "sex", "region")
+    assert (table.tidy()["letters"] == "").all()
+    with pytest.raises(survey.EstimationError, match="has no sampling variance to test against"):
+        table.test()
+
+
+def test_the_frame_of_a_design_is_a_copy() -> None:
+    design = survey.Design(frame())
+    handed_out = design.frame
+    handed_out["y"] = 0.0
+    assert survey.mean(design, "y").value[0] > 0

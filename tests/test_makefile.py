@@ -24,6 +24,8 @@ TARGETS = [
     "lint",
     "types",
     "bench",
+    "validation",
+    "coverage",
     "clean",
     "repro-check",
 ]

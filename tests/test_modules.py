@@ -16,19 +16,38 @@ ORDER = (
     "errors",
     *("printing", "items", "schema", "codebook_page", "codebook_yaml", "codebook"),
     *("record_files", "decoding", "encoding", "recoding", "record_writers", "validation", "records"),
-    *("design", "cells", "weighting", "statistics", "variance", "intervals", "estimates"),
-    *("reliability", "hypotheses", "independence", "letters", "tabulation"),
-    *("links", "model_matrix", "likelihood", "separation", "ordinal", "effects"),
+    *("design", "cells", "margins", "auxiliaries", "contradictions", "feasibility"),
+    *("weighting", "calibration", "trimming", "nonresponse", "replication"),
+    *("statistics", "variance", "few_clusters", "intervals", "functions", "estimates"),
+    *("quantile_rules", "quantiles", "moments", "conventions"),
+    *("reliability", "quadratic_forms", "hypotheses", "independence", "goodness_of_fit", "rank_tests"),
+    *("comparisons", "letters", "answers", "table_columns", "tabulation", "suppression"),
+    *("links", "model_matrix", "predictors", "model_parts", "likelihood", "refitting", "separation"),
+    *(
+        "ordinal",
+        "effects",
+        "bias_reduction",
+        "information",
+        "nesting",
+        "likelihood_ratio",
+        "score_test",
+        "parallel_lines",
+    ),
+    *("diagnostics", "residuals", "profile_intervals", "effects_interface"),
+    *("rubin", "pooled_results", "pooling", "pandoc", "publication_rows", "publication"),
     *("figure_style", "figure_layout", "figure_text", "figure_marks"),
-    *("figure_bars", "figure_models", "figure_weighting", "figures"),
-    *("workbook", "tables"),
+    *("figure_bars", "figure_models", "figure_weighting", "figure_diagnostics", "figures"),
+    *("workbook", "tables", "banners", "disclosure"),
     *("phrases", "report", "cli"),
 )
 
 # A result draws itself, or becomes a table, by a module below it: loaded when the method is called.
-DRAWS_ITSELF = {("tabulation", "figures"), ("tabulation", "tables"), ("ordinal", "tables")}
+DRAWS_ITSELF = {("tabulation", "figures"), ("tabulation", "tables"), ("ordinal", "parallel_lines")}
 
 HEAVY = [
+    "marginaleffects",
+    "polars",
+    "scipy.optimize",
     "seaborn",
     "matplotlib",
     "statsmodels",

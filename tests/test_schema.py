@@ -130,7 +130,7 @@ def test_the_glossary_has_the_promised_order_and_cannot_be_changed() -> None:
     assert list(RESULT_COLUMNS) == [
         *("term", "level", "estimate", "std_error", "df", "conf_low", "conf_high", "statistic", "p_value"),
         *("n", "n_eff", "deff", "row_base", "column_base", "row_base_weighted", "column_base_weighted"),
-        *("kind", "shown", "flag", "letters"),
+        *("kind", "shown", "flag", "letters", "column_letter", "fraction_missing"),
     ]
     assert all(RESULT_COLUMNS.values())
     with pytest.raises(TypeError):

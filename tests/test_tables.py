@@ -263,7 +263,7 @@ def test_html_can_be_read_out_and_is_the_same_each_time() -> None:
     [
         (lambda: tables.topline_gt(topline().drop(columns="n")), r"must have the columns .*; n not found"),
         (lambda: tables.topline_gt(topline().head(0)), "must have at least one row"),
-        (lambda: tables.crosstab_gt(topline()), "one or two columns of groups before 'term'; 0 were found"),
+        (lambda: tables.crosstab_gt(topline()), "columns of groups before 'term'; none were found"),
         (
             lambda: tables.crosstab_gt(pd.concat([crosstab(), crosstab()])),
             "each cell once; Low <2,000 / approval / Strongly disapprove occurs more than once",
@@ -322,3 +322,49 @@ def test_workbooks_take_awkward_values(tmp_path: Path) -> None:
     assert sheet["A2"].data_type == "s"
     assert [sheet.cell(3, column).value for column in range(1, 5)] == ["bell", None, None, False]
     assert sheet["B2"].value == "inf"
+
+
+def lettered() -> pd.DataFrame:
+    frame = crosstab().assign(column_letter=np.repeat(["A", "B"], 4))
+    total = frame.head(4).assign(income="Total", column_letter="", letters="", shown=True)
+    return pd.concat([total, frame], ignore_index=True)
+
+
+def test_letters_stand_in_the_heads_and_a_total_has_neither_letter_nor_heading() -> None:
+    text = tables.table_html(tables.to_gt(lettered(), title="By income"))
+    assert cells(text)[:2] == [["Answer", "Total", "income"], ["Low <2,000 (A)", "High (B)"]]
+    assert [tables.NOTE_LETTERS] in cells(text)
+    assert "alpha 0.05" in tables.NOTE_LETTERS
+    assert "Holm" in tables.NOTE_LETTERS
+    assert [tables.NOTE_LETTERS] not in cells(tables.table_html(tables.to_gt(crosstab())))
+
+
+def test_small_bases_are_marked() -> None:
+    frame = lettered()
+    frame["column_base"] = np.repeat([99, 50, 49], 4)
+    base = next(row for row in cells(tables.table_html(tables.to_gt(frame))) if row[0] == "Respondents (n)")
+    assert base == ["Respondents (n)", "99", "50", "49 [low base]"]
+
+
+def test_confidential_cells_have_a_mark_of_their_own() -> None:
+    frame = lettered()
+    frame["flag"] = np.where(frame["shown"], "", "[u]")
+    frame.loc[5, "shown"] = False
+    frame.loc[5, "flag"] = "[c]"
+    frame["column_base"] = frame["column_base"].astype(float)
+    frame.loc[frame["income"] == "High", "column_base"] = np.nan
+    rows = cells(tables.table_html(tables.to_gt(frame)))
+    neither = next(row for row in rows if row[0] == LEVELS[1])
+    assert neither[2] == "[c]"
+    assert next(row for row in rows if row[0] == "Respondents (n)")[-1] == "[c]"
+    assert rows[-2:] == [[tables.NOTE_UNRELIABLE], [tables.NOTE_CONFIDENTIAL]]
+    topline_rows = cells(tables.table_html(tables.to_gt(topline().assign(shown=False, flag="[c]"))))
+    assert {row[1] for row in topline_rows[1:6]} == {"[c]"}
+
+
+def test_three_variables_across_share_a_heading() -> None:
+    frame = crosstab()
+    frame.insert(0, "gender", "Female")
+    frame.insert(1, "region", "East")
+    text = tables.table_html(tables.crosstab_gt(frame))
+    assert cells(text)[:2] == [["Answer", "Female / East"], ["Low <2,000", "High"]]

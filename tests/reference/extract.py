@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,19 @@ API_ENTRIES = [
     "domain_degf",
     "by_covmat",
     "contrast_E_minus_H",
+    "var",
+    "quantile",
+    "quantile_qrule",
+    "quantile_by",
     "ciprop",
+    "ciprop_dfInf",
     "ciprop_level90",
     "chisq",
+    "gofchisq",
+    "ttest1",
+    "ttest2",
+    "ranktest",
+    "ranktest_k",
     "table",
     "glm_logit",
 ]
@@ -48,11 +58,22 @@ CALIBRATIONS = {  # design -> ways of calibrating it that are compared
         "rake_tight",
         "cal_raking_margins",
         "rake_nofpc_tight",
+        "cal_linear_stype",
+        "cal_linear",
+        "cal_raking",
+        "cal_logit",
+        "cal_logit_margins",
+        "cal_linear_bounded",
+        "cal_linear_lambda_enroll",
+        "rake_trim_10_50",
+        "rake_trim_10_50_strict",
     ),
-    "strat": ("rake_tight",),
-    "clus2": ("rake_tight",),
+    "strat": ("rake_tight", "cal_linear", "cal_logit"),
+    "clus2": ("rake_tight", "cal_linear"),
 }
-CALIBRATION_ENTRIES = ["mean", "total", "by", "by_sw", "domain", "ciprop", "chisq", "degf"]
+CALIBRATED_REPLICATES = ("JK1_cal_linear", "JK1_cal_raking")  # raked ones are in replicates.json
+CALIBRATED_REPLICATE_ENTRIES = ["mean", "total", "by", "by_sw", "domain", "degf", "ratio"]
+CALIBRATION_ENTRIES = ["mean", "total", "by", "by_sw", "domain", "quantile", "ciprop", "chisq", "degf"]
 NHANES_ENTRIES = [
     "meta",
     "degf",
@@ -64,6 +85,7 @@ NHANES_ENTRIES = [
     "total",
     "ciprop",
     "chisq",
+    "ranktest",
     "glm",
     "olr_tight",
     "brant",
@@ -74,7 +96,11 @@ DESIGN_ENTRIES = {
     "mu284": ("two_stage", "one_stage_only"),
     "hospital": ("fpc", "nofpc"),
     "crowd": ("mean", "ratio"),
-    "lonely": ("strata_psu_counts", "fail", "remove", "certainty", "adjust", "average"),
+    "lonely": (
+        "strata_psu_counts",
+        "fail",
+        *(rule + option for option in ("", "_domain_adjust") for rule in ("remove", "certainty", "adjust", "average")),
+    ),
     "yrbs": ("mean", "degf", "ciprop"),
 }
 LINKS = ("logit", "probit", "cloglog", "loglog", "cauchit")
@@ -96,15 +122,82 @@ ORDINAL_MORE = [
     "svy_nhanes_probit",
     "svy_nhanes_cloglog",
 ]
+REPLICATED = (  # designs of api_calib_rep.json whose replicates are made again, or read from files
+    "clus1_JK1",
+    "clus1_JK1_mse",
+    "clus1_nofpc_JK1",
+    "strat_JKn",
+    "strat_JKn_mse",
+    "clus2_JK1",
+    "clus1_bootstrap",
+    "clus1_subbootstrap",
+    "clus1_subbootstrap_mse",
+    "strat_subbootstrap",
+    "clus2_mrbbootstrap",
+)
+RECALIBRATED = ("JK1_rake", "JK1_poststrat", "boot_rake", "JKn_rake")
+REPLICATE_ENTRIES = [
+    "type",
+    "scale",
+    "rscales_all",
+    "mse",
+    "degf",
+    "mean",
+    "total",
+    "by",
+    "by_sw",
+    "domain",
+    "ratio",
+    "contrast",
+    "olr_tight",
+    "olr_probit_tight",
+]
+ORDINAL_IID = [
+    *(f"{data}_clm_{link}" for data in ("housing", "wine", "ucla") for link in LINKS),
+    *(f"anes96_clm_{link}" for link in ("logit", "probit")),
+    "housing_exact_cauchit",
+    "ucla_exact_cauchit",
+    "cheese_clm",
+    "wvs_clm_main",
+    "wvs_clm_fox",
+    "nes96_clm_full",
+    "nes96_clm_income",
+    "housing_clm_offset",
+    "housing_clm_nominal_Cont",
+    "wine_clm_nominal_contact",
+    "wine_clm_scale_temp",
+    *(f"wine_clm_threshold_{name}" for name in ("equidistant", "symmetric", "symmetric2")),
+    *(f"{data}_nominal_scale_tests" for data in ("housing", "wine", "wvs", "ucla")),
+    "housing_polr_logistic",
+    "housing_polr_probit",
+    "nes96_polr_full",
+    "nes96_polr_income_probit",
+    "wvs_polr_main",
+    "wine_clm_predict",
+    "wvs_effects_country_gender",
+    "ucla_ame_logit",
+    "svyglm_nhanes_threshold1",
+]
+ORDINAL_TESTS = [  # tests of ordinal models
+    "svy_api_clus1_RaoScott_LRT_correct",
+    "svy_api_clus1_tests",
+    "svy_brant_sas",
+    "ucla_polr_brant",
+    "ucla_score_test",
+    "ucla_gof",
+    "wvs_brant",
+    "wvs_score_test",
+    "wvs_gof",
+    "wvs_vif",
+    "housing_profile_ci",
+    "wine_profile_ci",
+]
 UNUSED = {  # inside any entry
     "observed",
     "expected",
     "vcov_diag",
     "_row",
     "likelihood",
-    "asin",
-    "lincom",
-    "saddlepoint",
     "first5",
     "last5",
     "sd",
@@ -148,6 +241,27 @@ def write(name: str, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(trim(content), indent=None, separators=(",", ":")).replace('},"', '},\n"') + "\n")
 
 
+def replicates(load: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Results with replicate weights."""
+    tests = ("F", "Chisq", "Wald", "adjWald")
+    made = load("api/api_calib_rep.json")
+    content: dict[str, Any] = {"meta": made["meta"]}
+    for group, names in (("rep", REPLICATED), ("rep_calibrated", RECALIBRATED)):
+        content |= {
+            name: pick(made[group][name], REPLICATE_ENTRIES) | {"chisq": pick(made[group][name]["chisq_all"], tests)}
+            for name in names
+        }
+    textbook, health = load("designs/designs.json")["scd"], load("nhanes/nhanes.json")["rep"]
+    content["scd"] = pick(textbook, ("brr_published_matrix", "brr", "fay03", "fay05_mse", "jkn"))
+    content["nhanes"] = {
+        kind: pick(entry, ("R", "scale", "rscales", "degf", "mean", "by")) | {"chisq": pick(entry["chisq"], tests)}
+        for kind, entry in health.items()
+    }
+    more = load("ordinal_iid/ordinal_more.json")["oracles"]
+    content["ordinal"] = {name: entry["result"] for name, entry in more.items() if name.startswith("svyrep_")}
+    return content
+
+
 def extract(folder: Path) -> None:
     """Write every file of reference values from the R results in `folder`."""
 
@@ -166,10 +280,13 @@ def extract(folder: Path) -> None:
     for design, ways in CALIBRATIONS.items():
         vectors = weights(folder / "api" / f"api{design}_weights.csv", [way for way in ways if way != "base"])
         content[design] = {
-            way: {key: part for key, part in calibrated[design][way].items() if key in CALIBRATION_ENTRIES}
+            way: {key: part for key, part in calibrated[design].get(way, {}).items() if key in CALIBRATION_ENTRIES}
             | ({"weights": vectors[way]} if way in vectors else {})
             for way in ways
         }
+    content["replicates"] = {
+        way: pick(calibrated["rep_calibrated"][way], CALIBRATED_REPLICATE_ENTRIES) for way in CALIBRATED_REPLICATES
+    }
     write("api_calibration.json", content)
 
     write("nhanes.json", pick(load("nhanes/nhanes.json"), NHANES_ENTRIES))
@@ -179,6 +296,15 @@ def extract(folder: Path) -> None:
     for name, entries in DESIGN_ENTRIES.items():
         content[name] = pick(designs[name], entries)
     write("designs.json", content)
+
+    write("replicates.json", replicates(load))
+
+    write(
+        "ordinal_tests.json",
+        {name: load("ordinal_iid/ordinal_more.json")["oracles"][name]["result"] for name in ORDINAL_TESTS}
+        | {"api": {design: pick(api[design], ("aic", "psrsq", "olr_regterm_stype")) for design in API_DESIGNS}}
+        | {"nhanes": pick(load("nhanes/nhanes.json"), ("glm_regterm",))},
+    )
 
     iid, more = load("ordinal_iid/ordinal_iid.json"), load("ordinal_iid/ordinal_more.json")
     write(
@@ -192,6 +318,7 @@ def extract(folder: Path) -> None:
         }
         | pick(more["oracles"], ORDINAL_MORE),
     )
+    write("ordinal_iid.json", {"meta": more["meta"]} | pick(more["oracles"], ORDINAL_IID))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,334 @@
+"""Calibration to margins and totals by a distance: linear (GREG), raking or logit, with bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+import numpy as np
+
+from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
+from survey.design import Calibration, Design, FloatArray
+from survey.errors import CalibrationError
+from survey.feasibility import Bounds, cell_limits, explain
+from survey.margins import Margins
+from survey.weighting import add_step
+
+Distance = Literal["linear", "raking", "logit"]
+
+DEPENDENT = 1e-13  # a combination of auxiliaries of this relative square is none: margins repeat each other
+FLATTEST = 1e-12  # smallest curvature a Newton step divides by, relative to the largest
+ROUNDING = 1e-15  # relative misfit that no further step can lower
+HALVINGS = 60  # of a Newton step before the iteration has come to its end
+VANISHING = 1e-5  # ratio of weights below which a program asks whether it is on its way to zero
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Distance:
+    """Ratio g = F(u) of the weights after and before, as a function of the linear predictor u.
+
+    Attributes
+    ----------
+    ratio : F.
+    slope : its derivative.
+    integral : its antiderivative, whose sum is what the iteration minimizes.
+    """
+
+    ratio: Callable[[FloatArray], FloatArray]
+    slope: Callable[[FloatArray], FloatArray]
+    integral: Callable[[FloatArray], FloatArray]
+
+
+def calibrate(
+    design: Design,
+    *,
+    margins: Margins | None = None,
+    totals: Totals | None = None,
+    distance: Distance = "linear",
+    bounds: Bounds | None = None,
+    tolerance: float = 1e-10,
+    max_iterations: int = 200,
+) -> Design:
+    """Calibrate the weights to population margins and to totals of numeric columns.
+
+    Of all weights that meet the targets, those nearest to the weights in use: w g with g = F(x'b), where x are the
+    indicators of the margins' levels and the numeric columns.
+
+    Parameters
+    ----------
+    design : design whose weights in use are calibrated; it is not changed.
+    margins : as for `rake`: shares or counts per variable, or tuple of variables.
+    totals : numeric column -> its population total. Beside margins of counts it is that of their population; beside
+        margins of shares, or without margins, it goes with the sum of the weights in use (for a mean m of a
+        population known by shares, m times that sum). Without margins nothing fixes the size of the population
+        but a total of a column of ones.
+    distance : "linear", g = 1 + x'b (the generalized regression estimator); "raking", g = exp(x'b), the weights of
+        `rake` where there are margins alone; "logit", between the bounds by a logistic curve.
+    bounds : lowest and highest g, the ratio of a weight to the weight in use; linear and raking g are cut off
+        there. "logit" needs them, with the first below 1 and the second above.
+    tolerance : largest distance from a target that counts as met, as a share of the population or, of a numeric
+        column, of the sum of its absolute values.
+    max_iterations : Newton steps before giving up.
+
+    Returns
+    -------
+    Design with the calibrated weights, which remembers the auxiliaries: variances use the residuals of a regression
+    on them with the weights before; replicate weights are calibrated to the same targets by the same distance and
+    bounds (and may be negative under a linear one without bounds).
+
+    Raises
+    ------
+    CalibrationError : targets that do not fit the data, as for `rake`; no convergence, with what the largest gap is
+        and why the targets cannot be met; negative weights of a linear distance without bounds.
+
+    References
+    ----------
+    Deville and Sarndal (1992), JASA 87:376; Deville, Sarndal and Sautory (1993), JASA 88:1013.
+    R equivalent: survey::calibrate.
+    """
+    if not 0 < tolerance < 1 or max_iterations < 1:
+        raise CalibrationError(
+            f"`tolerance` must lie between 0 and 1 and `max_iterations` be at least 1; got {tolerance!r} and "
+            f"{max_iterations!r}."
+        )
+    curve = _curve(distance, bounds)
+    made = auxiliaries(design, margins, totals)
+    weights = design.full_weights
+    again = partial(
+        _calibrated, made=made, curve=(distance, bounds), tolerance=tolerance, max_iterations=max_iterations
+    )
+    factor, iterations = _ratios(made, weights, curve, tolerance, max_iterations)
+    calibrated = weights * factor[made.cell]
+    gaps = made.gaps(made.mass(calibrated))
+    gap = float(gaps.max())
+    nearly_zero = distance == "raking" and bounds is None and factor[made.mass(weights) > 0].min() < VANISHING
+    if not gap <= tolerance or nearly_zero:
+        limits = cell_limits(made, weights, bounds=bounds)
+        if distance == "linear" and bounds is None:
+            limits = (np.full_like(limits[0], -np.inf), limits[1])
+        found = explain(made, weights, design.frame, limits)
+        if not gap <= tolerance:
+            slow = " Raise `max_iterations`, or widen the bounds." * (found.verdict == "feasible")
+            raise CalibrationError(
+                f"`margins` and `totals` could not be met by {distance} calibration: after {iterations} iterations the "
+                f"largest gap is {gap:.3g}, at {made.name(int(gaps.argmax()))} (tolerance {tolerance:g}). {found}{slow}"
+            )
+        if found.verdict != "feasible":
+            raise CalibrationError(f"`margins` and `totals` leave no positive weight to some respondents. {found}")
+    negative = calibrated < 0
+    if negative.any():
+        found = explain(made, weights, design.frame, cell_limits(made, weights))
+        advice = 'Set `bounds`, such as (0.3, 3), or use distance="raking".' if found.verdict == "feasible" else found
+        raise CalibrationError(
+            f'`distance`="linear" gives {negative.sum()} of {np.count_nonzero(weights)} respondents a negative weight '
+            f"(the lowest is {calibrated.min():.4g}, {factor.min():.4g} times the weight before). {advice}"
+        )
+    step = Calibration(
+        method="calibrate",
+        margins=tuple(margin.variables for margin in made.margins),
+        targets=tuple(margin.totals for margin in made.margins),
+        before=weights,
+        after=calibrated,
+        again=again,
+        iterations=iterations,
+        largest_gap=gap,
+        tolerance=tolerance,
+        totals=made.totals,
+        distance=distance,
+        bounds=bounds,
+    )
+    return add_step(design, step)
+
+
+def _calibrated(
+    weights: FloatArray,
+    made: Auxiliaries,
+    curve: tuple[Distance, Bounds | None],
+    tolerance: float,
+    max_iterations: int,
+) -> FloatArray:
+    """(n_rows,) calibrated weights of a replicate."""
+    factor, iterations = _ratios(made, weights, _curve(*curve), tolerance, max_iterations)
+    calibrated = weights * factor[made.cell]
+    gaps = made.gaps(made.mass(calibrated))
+    if not gaps.max() <= tolerance:
+        raise CalibrationError(
+            f"`margins` and `totals` could not be met by {curve[0]} calibration: after {iterations} iterations the "
+            f"largest gap is {gaps.max():.3g}, at {made.name(int(gaps.argmax()))} (tolerance {tolerance:g}). Widen the "
+            "bounds or collapse sparse levels."
+        )
+    return calibrated
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Dual:
+    """The convex function of b that calibration minimizes: sum of m G(z'b) - b't, with G the integral of F.
+
+    Attributes
+    ----------
+    curve : distance.
+    z : (C, q) auxiliaries made orthonormal under m: their scales, and margins that repeat each other, do not matter.
+    m : (C,) weights of the cells before.
+    t : (q,) totals of z to be met.
+    """
+
+    curve: _Distance
+    z: FloatArray
+    m: FloatArray
+    t: FloatArray
+
+    def level(self, b: FloatArray) -> float:
+        """Value of the function."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self.m @ self.curve.integral(self.z @ b) - b @ self.t)
+
+    def misfit(self, b: FloatArray) -> FloatArray:
+        """(q,) targets minus totals reached: the gradient with its sign changed."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            short: FloatArray = self.t - self.z.T @ (self.m * self.curve.ratio(self.z @ b))
+        return short
+
+    def direction(self, b: FloatArray) -> FloatArray:
+        """(q,) Newton's direction."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            curvature = (self.z * (self.m * self.curve.slope(self.z @ b))[:, None]).T @ self.z
+            if not np.isfinite(curvature).all():
+                return np.full_like(b, np.nan)
+            values, vectors = np.linalg.eigh(curvature)
+            values = np.maximum(values, max(FLATTEST * values[-1], np.finfo(float).tiny))
+            towards: FloatArray = vectors @ ((vectors.T @ self.misfit(b)) / values)
+        return towards
+
+
+def _ratios(
+    made: Auxiliaries, weights: FloatArray, curve: _Distance, tolerance: float, max_iterations: int
+) -> tuple[FloatArray, int]:
+    """(C,) ratios g of the cells, and the Newton steps taken; where they did not converge, the nearest reached."""
+    mass = made.mass(weights)
+    live = mass != 0  # replicates of a linear calibration may be negative
+    m = mass[live]
+    x, t = made.values[live] / made.scale, made.targets / made.scale  # a gap of 1 is all of the population
+    to_z = _orthonormal(x, np.abs(m))
+    dual = _Dual(curve, x @ to_z, m, t @ to_z)
+    factor = np.ones(mass.size)
+    b = np.zeros(dual.t.size)
+    best, iterations = np.inf, 0
+    while True:
+        ratio = curve.ratio(dual.z @ b)
+        gap = float(np.abs((m * ratio) @ x - t).max())
+        if gap >= best and gap <= tolerance:
+            break  # rounding is all that is left
+        if gap < best:
+            best, factor[live] = gap, ratio
+        if np.abs(dual.misfit(b)).max() <= ROUNDING * np.abs(dual.t).max():
+            break  # what gap there is no weights can close
+        step = _step(dual, b) if iterations < max_iterations else None
+        if step is None:
+            break
+        b, iterations = b + step, iterations + 1
+    return factor, iterations
+
+
+def _orthonormal(x: FloatArray, m: FloatArray) -> FloatArray:
+    """(q, r) matrix that makes auxiliaries orthonormal under the weights m; those that repeat others fall away.
+
+    Done twice, as the first time loses digits where auxiliaries are nearly dependent.
+    """
+    to_z = np.eye(x.shape[1])
+    for _ in range(2):
+        z = np.sqrt(m)[:, None] * (x @ to_z)
+        values, vectors = np.linalg.eigh(z.T @ z)
+        kept = values > DEPENDENT * values[-1]
+        to_z = to_z @ (vectors[:, kept] / np.sqrt(values[kept]))
+    return to_z
+
+
+def _step(dual: _Dual, b: FloatArray) -> FloatArray | None:
+    """Newton step, halved until it lowers the function, or the misfit where rounding hides that; None if none does."""
+    direction, misfit = dual.direction(b), dual.misfit(b)
+    if not np.isfinite(direction).all():
+        return None  # the ratios run away: the targets cannot be met
+    level, descent = dual.level(b), float(misfit @ direction)
+    length = 1.0
+    for _ in range(HALVINGS):
+        trial = b + length * direction
+        reached, left = dual.level(trial), np.abs(dual.misfit(trial)).max()
+        lower = reached <= level - 1e-4 * length * descent or left <= 0.5 * np.abs(misfit).max()
+        if np.isfinite(left) and np.isfinite(reached) and lower:
+            return length * direction
+        length /= 2
+    return None
+
+
+def _curve(distance: Distance, bounds: Bounds | None) -> _Distance:
+    """F, its derivative and its integral for a distance and bounds."""
+    if distance not in get_args(Distance):
+        raise CalibrationError(f"`distance` must be one of {', '.join(get_args(Distance))}; got {distance!r}.")
+    if bounds is None and distance == "logit":
+        raise CalibrationError('`bounds` must be given for distance="logit", such as (0.3, 3).')
+    low, high = (-np.inf, np.inf) if bounds is None else (float(bounds[0]), float(bounds[1]))
+    if bounds is not None and not (0 <= low < high):
+        raise CalibrationError(
+            f"`bounds` must be two numbers, the first at least 0 and below the second; got {bounds!r}."
+        )
+    if distance == "logit":
+        if not low < 1 < high < np.inf:
+            raise CalibrationError(
+                f'`bounds` must lie on both sides of 1 for distance="logit", which leaves weights alone at 1; got '
+                f"{bounds!r}. A change of the population's size needs bounds of its own: rescale the weights first."
+            )
+        return _logit(low, high)
+    if distance == "linear":
+        return _cut(_Distance(lambda u: 1 + u, np.ones_like, lambda u: u + u**2 / 2), low, high, low - 1, high - 1)
+    with np.errstate(divide="ignore"):
+        ends = (np.log(max(low, 0.0)), np.log(high))
+    return _cut(_Distance(np.exp, np.exp, np.exp), low, high, *ends)
+
+
+def _cut(curve: _Distance, low: float, high: float, start: float, end: float) -> _Distance:
+    """A distance cut off at the bounds, which F reaches at `start` and `end`."""
+    if np.isinf(start) and np.isinf(end):
+        return curve
+
+    def clipped(u: FloatArray) -> FloatArray:
+        return np.clip(u, start, end)
+
+    def integral(u: FloatArray) -> FloatArray:
+        inside = clipped(u)
+        below, above = np.minimum(u - inside, 0.0), np.maximum(u - inside, 0.0)
+        ends = (low * below if np.isfinite(start) else 0.0) + (high * above if np.isfinite(end) else 0.0)
+        total: FloatArray = curve.integral(inside) + ends
+        return total
+
+    return _Distance(
+        ratio=lambda u: np.clip(curve.ratio(clipped(u)), low, high),
+        slope=lambda u: np.where((u > start) & (u < end), curve.slope(clipped(u)), 0.0),
+        integral=integral,
+    )
+
+
+def _logit(low: float, high: float) -> _Distance:
+    """F = (L (U-1) + U (1-L) e) / ((U-1) + (1-L) e) with e = exp(A u), A = (U-L) / ((1-L) (U-1))."""
+    scale = (high - low) / ((1 - low) * (high - 1))
+    shift = np.log1p(-low) - np.log(high - 1)  # F = L + (U - L) expit(A u + shift)
+
+    def ratio(u: FloatArray) -> FloatArray:
+        from scipy.special import expit
+
+        ratios: FloatArray = low + (high - low) * expit(scale * u + shift)
+        return ratios
+
+    def slope(u: FloatArray) -> FloatArray:
+        from scipy.special import expit
+
+        share = expit(scale * u + shift)
+        slopes: FloatArray = (high - low) * scale * share * (1 - share)
+        return slopes
+
+    def integral(u: FloatArray) -> FloatArray:
+        total: FloatArray = low * u + (high - low) / scale * np.logaddexp(0.0, scale * u + shift)
+        return total
+
+    return _Distance(ratio, slope, integral)

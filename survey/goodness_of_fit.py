@@ -1,0 +1,122 @@
+"""Test that the shares of the answers are given ones, such as those of a census."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import eigvalsh
+from scipy.special import chdtrc
+
+from survey import statistics
+from survey.cells import Cells, Missing, collapse
+from survey.design import Design, FloatArray
+from survey.errors import EstimationError, shown
+from survey.hypotheses import TestResult
+from survey.independence import RaoScott, rao_scott
+from survey.statistics import Evaluate
+from survey.variance import covariance, degrees_of_freedom
+
+FitMethod = Literal[RaoScott, "satterthwaite"]
+SHARE_SUM = 1e-6  # shares typed with six decimals or more add up to 1 within this
+
+
+def goodness_of_fit(
+    design: Design,
+    x: str,
+    shares: Mapping[Any, float] | pd.Series[float],
+    *,
+    method: FitMethod = "rao-scott-f",
+    missing: Missing = "drop",
+) -> TestResult:
+    """Test that the levels of a variable have given shares of the population.
+
+    Parameters
+    ----------
+    x : categorical variable.
+    shares : share of each level, adding to 1.
+    method : "rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint" and "rao-scott-exact" correct Pearson's X^2
+        for the design as they do in a test of independence; "satterthwaite" is what R does: a chi-square that
+        has the first two moments, of counts whose sum varies too.
+    missing : "drop" or "fail".
+
+    Returns
+    -------
+    TestResult with Pearson's X^2 for as many respondents as answered (for "rao-scott-f" the F made of it).
+
+    Raises
+    ------
+    EstimationError : an unknown method, a numeric variable, shares that are not positive, do not add to 1, name
+        an unknown level or leave one out, or shares without sampling variance (the weights were calibrated to x).
+
+    References
+    ----------
+    Rao and Scott (1981), JASA 76:221. R equivalent: survey::svygofchisq, whose X^2 is that of the weighted
+    counts and grows with the scale of the weights.
+    """
+    if method not in get_args(FitMethod):
+        raise EstimationError(f"`method` must be one of {', '.join(get_args(FitMethod))}; got {method!r}.")
+    cells = collapse(design, [x], missing)
+    if statistics.is_numeric(cells.frame[x]):
+        raise EstimationError(f"`x` must be categorical; {x!r} is numeric. Cut it into groups first (pandas.cut).")
+    levels, indicators = statistics.level_indicators(cells, x)
+    expected = _expected(x, levels, [bool(indicator.any()) for indicator in indicators], dict(shares.items()))
+    indicator = np.column_stack([indicators[levels.index(level)] for level in expected]).astype(np.float64)
+    given = np.array(list(expected.values()))
+    size, n = float(cells.weight.sum()), float(cells.n.sum())
+    observed = cells.weight @ indicator / size
+    chisq = float(n * ((observed - given) ** 2 / given).sum())
+    df = float(degrees_of_freedom(cells, cells.inside[:, None])[0])
+    inside = cells.inside[:, None]
+    if method == "satterthwaite":
+        form = count_form(cells, indicator, given)
+        effects = _eigenvalues(cells, form, lambda weight: weight.T @ form, x)
+        scale = float(effects @ effects / effects.sum())
+        fitted = float(effects.sum() / scale)
+        p_value = float(chdtrc(fitted, chisq / scale))
+        return TestResult(chisq, fitted, np.nan, p_value, "Pearson's X^2 for given shares, Satterthwaite chi-square")
+    form = (indicator - observed) * inside / np.sqrt(given) * np.sqrt(n) / size
+    effects = _eigenvalues(cells, form, lambda weight: (weight.T @ form) * (size / weight.sum(axis=0))[:, None], x)
+    # ascending; the shares add to 1, so that the first is zero
+    return rao_scott(chisq, effects[1:], df, method, "For given shares.")
+
+
+def count_form(cells: Cells, indicator: FloatArray, given: FloatArray) -> FloatArray:
+    """(C, k) influence of (O - p N) / sqrt(p N), with O and N estimated counts, times sqrt(n / N)."""
+    size = cells.weight.sum()
+    distance = cells.weight @ indicator / size - given
+    form: FloatArray = ((indicator - given) - distance / 2.0) / np.sqrt(given) * np.sqrt(cells.n.sum()) / size
+    return form * cells.inside[:, None]
+
+
+def _expected(x: str, levels: list[object], present: list[bool], shares: Mapping[Any, float]) -> dict[object, float]:
+    """Given shares of the levels, checked and made to add to 1 exactly."""
+    unknown = [level for level in shares if level not in levels]
+    if unknown:
+        raise EstimationError(f"`shares` must name levels of {x!r}; {unknown} not among {levels}.")
+    absent = [level for level, found in zip(levels, present, strict=True) if found and level not in shares]
+    if absent:
+        raise EstimationError(
+            f"`shares` must cover every level with respondents; {', '.join(map(shown, absent))} of {x!r} has none. Add "
+            "it, or take a domain without it."
+        )
+    if len(shares) < 2 or not all(np.isfinite(share) and share > 0 for share in shares.values()):
+        raise EstimationError(f"`shares` must be positive, of two levels or more; got {dict(shares)}.")
+    total = sum(shares.values())
+    if abs(total - 1.0) > SHARE_SUM:
+        raise EstimationError(f"`shares` must add to 1; they add to {total:.6g}. Divide counts by their sum.")
+    return {level: share / total for level, share in shares.items()}
+
+
+def _eigenvalues(cells: Cells, form: FloatArray, evaluate: Evaluate, x: str) -> FloatArray:
+    """Eigenvalues, ascending, of the covariance of (C, k) linear forms, which X^2 is the sum of squares of."""
+    vcov = covariance(cells, cells.weight @ form, form, evaluate)
+    eigenvalues = np.asarray(eigvalsh(vcov), dtype=np.float64)
+    if eigenvalues[-1] <= 1e-12:  # under simple random sampling they are about 1
+        raise EstimationError(
+            f"`x` must have shares that vary from sample to sample; those of {x!r} do not, because the weights or the "
+            "strata fix them. Compare them with the targets as they are (`margin_table`)."
+        )
+    return np.maximum(eigenvalues, 0.0)

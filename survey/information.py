@@ -1,0 +1,233 @@
+"""Derivatives of a cumulative-link likelihood around a fit, by the limits of the answers.
+
+The q limits of a pattern are its thresholds less its predictor. A model of parallel lines and its alternatives differ
+in how their parameters make the threshold and slopes of each limit, so that their scores and information are linear
+combinations of those by the limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from survey.cells import Cells, code_values
+from survey.design import FloatArray, IntArray
+from survey.errors import EstimationError
+from survey.likelihood import ratios
+from survey.links import LINKS, Link, log_difference
+from survey.ordinal import OrdinalFit
+from survey.predictors import limits
+
+Kind = Literal["observed", "expected"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curvature:
+    """Respondents of a fit and the derivatives of their log-likelihood by the limits, at the fit.
+
+    Attributes
+    ----------
+    codes : (C,) answers numbered 0 ... q of the patterns inside the domain.
+    weight : (C,) sums of weights, scaled to mean 1 per respondent.
+    scaled : (C, p) covariates, centred and divided by their standard deviation.
+    centre, scale : (p,) what they were centred at and divided by.
+    limits : (C, q) thresholds less predictor.
+    log_likelihood : (C,) of one respondent.
+    score : (C, q) derivatives of it by the limits.
+    observed, expected : (C, q) and (C, q - 1) main and next diagonal of the information by the limits; answers touch
+        two limits at most, so that there are no others.
+    """
+
+    codes: IntArray
+    weight: FloatArray
+    scaled: FloatArray
+    centre: FloatArray
+    scale: FloatArray
+    limits: FloatArray
+    log_likelihood: FloatArray
+    score: FloatArray
+    observed: tuple[FloatArray, FloatArray]
+    expected: tuple[FloatArray, FloatArray]
+
+    @property
+    def divisions(self) -> int:
+        """Number of limits, q."""
+        return int(self.limits.shape[1])
+
+    @property
+    def columns(self) -> FloatArray:
+        """(C, 1 + p) derivatives of each limit by its own threshold and slopes: a constant and the covariates."""
+        return np.column_stack([np.ones(self.codes.size), -self.scaled])
+
+    def scores(self, columns: FloatArray, combine: FloatArray) -> FloatArray:
+        """(C, m) scores of one respondent by m parameters.
+
+        Parameters
+        ----------
+        columns : (C, c) derivatives of each limit by c parameters of its own.
+        combine : (q c, m) how the m parameters make those of the limits, limit by limit.
+        """
+        parts = combine.reshape(self.divisions, columns.shape[1], -1)
+        total: FloatArray = self.score[:, [0]] * (columns @ parts[0])
+        for j in range(1, self.divisions):
+            total += self.score[:, [j]] * (columns @ parts[j])
+        return total
+
+    def information(self, columns: FloatArray, kind: Kind) -> FloatArray:
+        """(q c, q c) information on c parameters of each limit, of all respondents together."""
+        main, beside = self.observed if kind == "observed" else self.expected
+        q, c = self.divisions, columns.shape[1]
+        total = np.zeros((q, c, q, c))
+        for j in range(q):
+            total[j, :, j] = columns.T @ ((self.weight * main[:, j])[:, None] * columns)
+            if j + 1 < q:
+                crossed = columns.T @ ((self.weight * beside[:, j])[:, None] * columns)
+                total[j, :, j + 1], total[j + 1, :, j] = crossed, crossed.T
+        return total.reshape(q * c, q * c)
+
+
+def parallel(q: int, p: int) -> FloatArray:
+    """(q (1 + p), p + q) how p slopes and q thresholds make the parameters of the limits: the slopes are the same."""
+    made = np.zeros((q, 1 + p, p + q))
+    made[:, 1:, :p] = np.eye(p)
+    made[np.arange(q), 0, p + np.arange(q)] = 1.0
+    return made.reshape(q * (1 + p), p + q)
+
+
+def curvature(fit: OrdinalFit) -> Curvature:
+    """Derivatives of the likelihood at a fit with one slope per covariate and free thresholds.
+
+    Raises
+    ------
+    EstimationError : partial proportional odds, scale effects or structured thresholds.
+    """
+    check_parallel(fit)
+    inside = fit.cells.inside
+    return curvature_at(
+        answer_codes(fit), fit.covariates[inside], scaled_weight(fit.cells), limits_of(fit), LINKS[fit.link]
+    )
+
+
+def limits_of(fit: OrdinalFit, params: FloatArray | None = None) -> FloatArray:
+    """(C, q) limits between the answers of the patterns inside the domain, at the fit or at (k,) other parameters."""
+    own = params_of(fit) if params is None else params
+    return limits(fit.predictors.rows(fit.cells.inside), fit.parameters(own))
+
+
+def params_of(fit: OrdinalFit) -> FloatArray:
+    """(k,) parameters of a fit."""
+    params: FloatArray = np.asarray(fit.params, dtype=np.float64)
+    return params
+
+
+def probabilities_of(fit: OrdinalFit) -> FloatArray:
+    """(C, K) probabilities of the answers of the patterns inside the domain."""
+    return np.exp(log_probabilities(limits_of(fit), LINKS[fit.link]))
+
+
+def log_probabilities(between: FloatArray, link: Link) -> FloatArray:
+    """(C, q + 1) log probabilities of the answers between (C, q) limits."""
+    ends = np.full((len(between), 1), np.inf)
+    padded = np.hstack([-ends, between, ends])
+    return log_difference(link, padded[:, 1:], padded[:, :-1])
+
+
+def curvature_at(
+    codes: IntArray, covariates: FloatArray, weight: FloatArray, between: FloatArray, link: Link
+) -> Curvature:
+    """The same for C patterns with given (C, q) limits between the answers.
+
+    References
+    ----------
+    McCullagh (1980), JRSS B 42:109; the expected information sums f_j f_l / pi over the answers between two limits.
+    """
+    size = weight.sum()
+    centre = weight @ covariates / size
+    scale = np.sqrt(weight @ (covariates - centre) ** 2 / size)
+    rows = np.arange(codes.size)
+    q = between.shape[1]
+    padded = np.column_stack([np.full(codes.size, -np.inf), between, np.full(codes.size, np.inf)])
+    log_pi = log_probabilities(between, link)
+    log_p = log_pi[rows, codes]
+    r_a, g_a = ratios(link, padded[rows, codes + 1], log_p)
+    r_b, g_b = ratios(link, padded[rows, codes], log_p)
+    score, main, beside = np.zeros((codes.size, q)), np.zeros((codes.size, q)), np.zeros((codes.size, q - 1))
+    top, bottom = codes < q, codes > 0
+    score[rows[top], codes[top]] = r_a[top]
+    main[rows[top], codes[top]] = (r_a**2 - g_a)[top]
+    score[rows[bottom], codes[bottom] - 1] = -r_b[bottom]
+    main[rows[bottom], codes[bottom] - 1] = (r_b**2 + g_b)[bottom]
+    both = top & bottom
+    beside[rows[both], codes[both] - 1] = -(r_a * r_b)[both]
+    log_f = link.log_pdf(between)
+    with np.errstate(over="ignore", invalid="ignore"):
+        expected = np.exp(2 * log_f - log_pi[:, :-1]) + np.exp(2 * log_f - log_pi[:, 1:])
+        expected_beside = -np.exp(log_f[:, :-1] + log_f[:, 1:] - log_pi[:, 1:-1])
+    return Curvature(
+        codes=codes,
+        weight=weight,
+        scaled=(covariates - centre) / np.where(scale > 0, scale, 1.0),
+        centre=centre,
+        scale=scale,
+        limits=between,
+        log_likelihood=log_p,
+        score=score,
+        observed=(main, beside),
+        expected=(np.nan_to_num(expected), np.nan_to_num(expected_beside)),
+    )
+
+
+def answer_codes(fit: OrdinalFit) -> IntArray:
+    """(C,) answers of the patterns inside the domain, numbered over the levels of a fit."""
+    column = fit.cells.frame[fit.outcome]
+    codes, values = code_values(column[fit.cells.inside])
+    position = {level: i for i, level in enumerate(fit.levels)}
+    lookup = np.array([position.get(value, -1) for value in values], dtype=np.intp)
+    return lookup[codes]
+
+
+def scaled_weight(cells: Cells) -> FloatArray:
+    """(C,) sums of weights of the patterns inside the domain, scaled to mean 1 per respondent."""
+    weight: FloatArray = cells.weight[cells.inside] * (cells.n.sum() / cells.weight.sum())
+    return weight
+
+
+def check_parallel(fit: OrdinalFit) -> None:
+    """Raise unless a fit has one slope per covariate and one free threshold per division, and nothing else."""
+    if not fit.predictors.is_proportional:
+        raise EstimationError(
+            "`fit` must have the same slopes at every division of the answers and free thresholds; partial "
+            "proportional odds, scale effects and structured thresholds are not supported here. Fit the model without "
+            "them."
+        )
+
+
+def check_simple_sample(cells: Cells, what: str) -> None:
+    """Raise unless the design is a simple random sample with equal weights, which a likelihood assumes.
+
+    Parameters
+    ----------
+    what : what needs it, at the start of the sentence; and what to use instead, after a semicolon.
+    """
+    name, _, instead = what.partition("; ")
+    stage = cells.stages[0]
+    each = cells.weight[cells.inside] / cells.n[cells.inside]
+    found = ""
+    if cells.replicates is not None:
+        found = "it has replicate weights"
+    elif cells.calibrations:
+        found = "its weights were calibrated"
+    elif len(cells.stages) > 1 or stage.cluster is not None:
+        found = "it has PSUs"
+    elif stage.n_h.size > 1:
+        found = f"it has {stage.n_h.size} strata"
+    elif stage.fraction.any():
+        found = "it has population sizes"
+    elif np.ptp(each) > 1e-12 * each.max() or (cells.entry_scatter > 1e-20 * cells.entry_weight**2).any():
+        found = "its weights differ"
+    if found:
+        raise EstimationError(
+            f"{name} is for a simple random sample with equal weights; the design is not one: {found}. {instead}"
+        )

@@ -1,0 +1,127 @@
+"""Rank tests of ordered answers between groups, with ranks estimated for the population."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from survey import statistics
+from survey.cells import Cells, Missing, code_values, collapse, sum_by_code
+from survey.design import Design, FloatArray
+from survey.errors import EstimationError
+from survey.estimates import Estimate, estimate
+from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
+from survey.statistics import Terms
+
+RankMethod = Literal["wilcoxon", "kruskal-wallis", "van-der-waerden", "median"]
+NAMES: Mapping[RankMethod, str] = {
+    "wilcoxon": "Wilcoxon rank-sum test",
+    "kruskal-wallis": "Kruskal-Wallis test",
+    "van-der-waerden": "van der Waerden test",
+    "median": "median test",
+}
+
+
+def rank_test(
+    design: Design, y: str, by: str, *, method: RankMethod = "kruskal-wallis", missing: Missing = "drop"
+) -> TestResult:
+    """Test that an ordered or numeric answer is distributed alike in all groups.
+
+    Respondents are ranked by estimated population mid-ranks: the weighted share below a value plus half of the
+    share with it. A score of the rank is then compared between the groups as a mean is. That the ranks are
+    estimated does not matter under the hypothesis (Lumley and Scott), which is when the standard error holds.
+
+    Parameters
+    ----------
+    y : numeric variable or ordered categorical one.
+    by : grouping variable.
+    method : score of the rank: "wilcoxon" and "kruskal-wallis" the rank itself (the first for two groups only),
+        "van-der-waerden" its normal quantile, "median" whether it is above one half.
+    missing : "drop" or "fail".
+
+    Returns
+    -------
+    TestResult. With two groups the statistic is t on the design df minus 1, `df1`, and `estimate` the difference
+    in mean score, second group minus first, without an interval, for the standard error supposes that there
+    is none. With more groups it is a Wald F on groups - 1, and design df minus groups + 1.
+
+    Raises
+    ------
+    EstimationError : an unknown method, an answer without order, one group, or Wilcoxon's test of several.
+
+    References
+    ----------
+    Lumley and Scott (2013), Biometrika 100:831. R equivalent: survey::svyranktest, whose ranks of tied
+    respondents with unequal weights depend on the order of the rows.
+    """
+    if method not in get_args(RankMethod):
+        raise EstimationError(f"`method` must be one of {', '.join(get_args(RankMethod))}; got {method!r}.")
+    if y == by:
+        raise EstimationError(f"`by` must be another variable than the answer; got {by!r} twice.")
+    cells = collapse(design, [y, by], missing)
+    return compare_scores(cells, rank_scores(mid_ranks(cells, y), method), by, method)
+
+
+def mid_ranks(cells: Cells, y: str) -> FloatArray:
+    """(C,) estimated population mid-ranks of the patterns' values, as shares: 0 < rank < 1."""
+    column = cells.frame[y]
+    if not (statistics.is_numeric(column) or _is_ordered(column)):
+        raise EstimationError(
+            f"`y` must be numeric or an ordered categorical; {y!r} has type {column.dtype} without an order. Make it "
+            "ordered (cat.as_ordered()), or test the crosstab."
+        )
+    codes, values = code_values(column)
+    at = np.where(cells.inside, codes, 0)
+    weight = sum_by_code(at, cells.weight, len(values))
+    ranks: FloatArray = ((np.cumsum(weight) - weight / 2.0) / weight.sum())[at]
+    return ranks
+
+
+def _is_ordered(column: pd.Series[Any]) -> bool:
+    """Whether the answers have an order."""
+    return isinstance(column.dtype, pd.CategoricalDtype) and bool(column.dtype.ordered)
+
+
+def rank_scores(ranks: FloatArray, method: RankMethod) -> FloatArray:
+    """Scores of ranks between 0 and 1."""
+    if method == "van-der-waerden":
+        normal: FloatArray = ndtri(ranks)
+        return normal
+    return (ranks > 0.5).astype(np.float64) if method == "median" else ranks
+
+
+def compare_scores(cells: Cells, scores: FloatArray, by: str, method: RankMethod) -> TestResult:
+    """Compare the mean of (C,) scores, taken as fixed, between groups."""
+    groups = statistics.domains(cells, [by])
+    k = len(groups.labels)
+    if k < 2 or (k > 2 and method == "wilcoxon"):
+        allowed = "two groups" if method == "wilcoxon" else "two groups or more"
+        hint = 'Use method="kruskal-wallis".' if k > 2 else "Nothing is left to compare."
+        raise EstimationError(f'`by` must have {allowed} for method="{method}"; {by!r} has {k}. {hint}')
+    measured = Terms(pd.DataFrame({"term": ["rank score"], "level": [""]}), scores[:, None])
+    means = statistics.mean(cells, measured, groups)
+    linear = means.influence  # the ranks are not estimated again in each replicate, as they are not elsewhere
+    made = estimate(cells, replace(means, evaluate=lambda weight: weight.T @ linear + means.value))
+    name = f"Design-based {NAMES[method]}"
+    if k == 2:
+        return t_test_of(_difference(made, groups.labels[by].astype(str).tolist()), 0.0, name)
+    against = np.hstack([-np.ones((k - 1, 1)), np.eye(k - 1)])
+    chisq = wald_chisq(against @ made.value, against @ made.vcov @ against.T)
+    denominator = made.whole_df - (k - 1)
+    if denominator <= 0:
+        reason = f"{k} groups need more than {k - 1} design degrees of freedom; the design has {made.whole_df:g}."
+        return TestResult(chisq / (k - 1), k - 1, np.nan, np.nan, name, reason, chisq)
+    return plain_wald(chisq, k - 1, denominator, name)
+
+
+def _difference(means: Estimate, groups: list[str]) -> Estimate:
+    """Mean score of the second group minus that of the first, on the design df minus 1, without an interval."""
+    first, second = groups
+    difference = means.contrast([[-1.0, 1.0]], [f"mean rank score: {second} - {first}"])
+    nothing = np.full(1, np.nan)
+    return replace(difference, df=difference.df - 1.0, conf_low=nothing, conf_high=nothing.copy())

@@ -1,0 +1,110 @@
+"""Columns of a table: groups of respondents, which of them are compared, and a total that never is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from survey import statistics
+from survey.cells import Cells
+from survey.design import BoolArray, IntArray
+from survey.errors import EstimationError
+from survey.estimates import Estimate
+from survey.letters import column_letters, letter_names
+from survey.statistics import Domains
+
+TOTAL = "Total"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """G columns of a table.
+
+    Attributes
+    ----------
+    groups : G domains, a total first where there is one.
+    block : (G,) columns with the same number are compared with each other; -1 for the total, which contains
+        the others.
+    letter : (G,) name of each column within its block; "" for the total.
+    """
+
+    groups: Domains
+    block: IntArray
+    letter: tuple[str, ...]
+
+
+def table_columns(cells: Cells, by: Sequence[str], total: bool) -> Columns:
+    """Columns that the by-variables make: the last one's levels within those of the variables before it.
+
+    Raises
+    ------
+    EstimationError : a numeric by-variable, or a total beside a level that is called so.
+    """
+    for name in by:
+        if statistics.is_numeric(cells.frame[name]):
+            raise EstimationError(
+                f"`by` must be categorical; {name!r} is numeric. Cut it into groups first (pandas.cut)."
+            )
+    groups = statistics.domains(cells, by)
+    block = np.zeros(len(groups.labels), dtype=np.intp)
+    if len(by) > 1:
+        block = groups.labels.groupby(list(by[:-1]), observed=True, sort=False).ngroup().to_numpy().astype(np.intp)
+    letter = [""] * block.size
+    for number in np.unique(block):
+        places = np.flatnonzero(block == number)
+        for place, name in zip(places, letter_names(places.size), strict=True):
+            letter[place] = name
+    if total:
+        groups = Domains(
+            pd.DataFrame({name: _after_total(groups.labels[name]) for name in by}),
+            np.column_stack([cells.inside, groups.indicator]),
+        )
+        block, letter = np.append(-1, block), ["", *letter]
+    return Columns(groups, block, tuple(letter))
+
+
+def _after_total(labels: pd.Series) -> pd.Series:
+    """Labels of the columns with that of the total before them."""
+    if TOTAL in set(labels):
+        raise EstimationError(
+            f"`total` adds a column called {TOTAL!r}, but {labels.name!r} has a level of that name. Rename the level, "
+            "or leave the total out."
+        )
+    if not isinstance(labels.dtype, pd.CategoricalDtype):
+        return pd.Series([TOTAL, *labels], dtype=object)
+    known = [level for level in labels.cat.categories if level != TOTAL]
+    return pd.Series(pd.Categorical([TOTAL, *labels], [TOTAL, *known], ordered=labels.cat.ordered))
+
+
+def letters(made: Estimate, columns: Columns, base: IntArray, rows: int) -> list[str]:
+    """Letters of the columns that each cell exceeds, column by column; see `survey.letters`.
+
+    Parameters
+    ----------
+    made : shares, column by column and within it row by row.
+    base : (G,) respondents in each column.
+    rows : number of rows.
+    """
+    found = [""] * made.value.size
+    for block in np.unique(columns.block[columns.block >= 0]):
+        places = np.flatnonzero(columns.block == block)
+        at = (places[:, None] * rows + np.arange(rows)).ravel()
+        sizes = base[places].astype(np.float64)
+        marks = column_letters(made.value[at], made.vcov[np.ix_(at, at)], sizes, made.whole_df, rows, places.size)
+        for position, mark in zip(at, marks, strict=True):
+            found[position] = mark
+    return found
+
+
+def within(cells: Cells, inside: BoolArray) -> Cells:
+    """The same cells restricted to a domain of patterns: the others count for nothing but stay in the design."""
+    keep = cells.inside & inside
+    return replace(
+        cells,
+        n=np.where(keep, cells.n, 0),
+        weight=np.where(keep, cells.weight, 0.0),
+        replicate_weight=np.where(keep[:, None], cells.replicate_weight, 0.0),
+    )
