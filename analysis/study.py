@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,11 +13,17 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from survey import Codebook, Design, Item, SurveyError, rake, read_respondents
+from survey import CalibrationError, Codebook, Design, Item, SurveyError, rake, read_respondents
+from survey.schema import companion
 
 ROOT = Path(__file__).resolve().parents[1]
 FOCUS = "in_focus"
 """Column added to the respondents: 1 for the answers that the report follows, 0 for others, NaN for none."""
+
+WEIGHT_NAME = re.compile(
+    r"(?i)weight|gewicht|pond[eé]r|(?:^|[_.\W\d])(?:w|wts?|wgts?|pond\w*|poids|pesos?|fexp)(?:$|[_.\W\d])"
+)
+"""Names that columns of weights have: w, wt, wgt_final, weight, PONDERA, peso, ..."""
 
 DataKind = Literal["synthetic", "real", "own"]
 Margins = Mapping[str, Mapping[str, float]]
@@ -83,9 +90,13 @@ class Study:
     name, settings, codebook : what is analysed.
     kind : "synthetic", "real", or "own" for a researcher's file.
     data_file : name of the respondent file, and `digest` its sha256.
+    unused : columns of the file that the codebook does not know; nothing reads them.
+    own_folder : folder of the researcher's codebook; None where the study's is used.
+    population, fieldwork : as the codebook has them; of a researcher's file, only what its own codebook says.
     design : the respondents with their weights.
     before : the design before weighting.
     margins : weighting targets; None where the respondents are not weighted to any.
+    targets_source : where the targets come from.
     """
 
     name: str
@@ -94,14 +105,26 @@ class Study:
     kind: DataKind
     data_file: str
     digest: str
+    unused: tuple[str, ...]
+    own_folder: Path | None
+    population: str | None
+    fieldwork: str | None
     design: Design
     before: Design
     margins: Margins | None
+    targets_source: str
 
     @property
     def folder(self) -> Path:
         """Folder of the study's files."""
         return ROOT / self.settings.folder
+
+    @property
+    def title(self) -> str:
+        """Title of the report; that of synthetic respondents says so, a researcher's names the file."""
+        if self.kind == "own":
+            return f"{self.outcome.label}: {self.data_file}"
+        return f"{self.codebook.title} (synthetic data)" if self.kind == "synthetic" else self.codebook.title
 
     @property
     def outcome(self) -> Item:
@@ -184,14 +207,92 @@ def read_study(name: str, data: Path | None = None, codebook: Path | None = None
     outcome = book.item(settings.outcome)
     answers = outcome.nets.get(settings.focus, (settings.focus,))
     focus = frame[settings.outcome].isin(answers).astype(np.float64).where(frame[settings.outcome].notna())
+    unused = _unused(frame, book, path)
+    _check_outcome(frame, outcome, path)
     before = Design(frame.assign(**{FOCUS: focus}), weight=book.weight)
-    margins: Margins | None = None
-    if settings.weighting:
-        own = codebook.parent / settings.weighting["margins"] if codebook else None
-        margins = _yaml(own if own is not None and own.is_file() else folder / settings.weighting["margins"])
-    design = rake(before, margins) if margins is not None and book.weight is None else before
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Study(name, settings, book, kind, path.name, digest, design, before, margins)
+    targets = _targets(settings, folder, codebook)
+    margins: Margins | None = None if targets is None else _yaml(targets)
+    own = targets is not None and targets.parent != folder
+    stated = _stated(book, folder / "codebook.yaml", kind)
+    return Study(
+        name,
+        settings,
+        book,
+        kind,
+        path.name,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        unused,
+        codebook.parent if codebook is not None else None,
+        stated["population"],
+        stated["fieldwork"],
+        before if margins is None or book.weight is not None else _raked(before, margins, path, targets),
+        before,
+        margins,
+        f"{targets.name} beside the codebook" if own and targets else settings.weighting.get("targets_source", ""),
+    )
+
+
+def notices(study: Study) -> list[str]:
+    """What somebody who runs the report on a file should see at once."""
+    if not study.unused:
+        return []
+    return [f"Not used, because the codebook does not know them: {', '.join(study.unused)}."]
+
+
+def _targets(settings: Settings, folder: Path, codebook: Path | None) -> Path | None:
+    """File of the weighting targets: beside the researcher's codebook, or the study's."""
+    if not settings.weighting:
+        return None
+    own = codebook.parent / settings.weighting["margins"] if codebook is not None else None
+    return own if own is not None and own.is_file() else folder / str(settings.weighting["margins"])
+
+
+def _raked(design: Design, margins: Margins, path: Path, targets: Path | None) -> Design:
+    """The design raked to its targets; where they do not fit, the error says whose they are."""
+    try:
+        return rake(design, margins)
+    except CalibrationError as error:
+        where = targets.relative_to(ROOT) if targets is not None and targets.is_relative_to(ROOT) else targets
+        raise CalibrationError(
+            f"`{path.name}` must fit the weighting targets of {where}: {error} To weight to other targets, put a "
+            "margins.yaml with your own, adding up to 1 for each question, beside a copy of the codebook and pass it "
+            "as CODEBOOK=."
+        ) from error
+
+
+def _unused(frame: pd.DataFrame, book: Codebook, path: Path) -> tuple[str, ...]:
+    """Columns that nothing reads; a column of weights among them would change every number, and is refused."""
+    known = {name for item in book.items.values() for column in item.columns for name in (column, companion(column))}
+    unused = tuple(str(name) for name in frame.columns if name not in known and name != book.weight)
+    weights = [name for name in unused if WEIGHT_NAME.search(name)]
+    if weights and book.weight is None:
+        raise SurveyError(
+            f"`{path.name}` must not bring weights that nothing uses; its column {weights[0]!r} looks like weights, "
+            "and the codebook does not know it. Name it under `weight:` in a codebook and pass CODEBOOK=, or remove "
+            "the column."
+        )
+    return unused
+
+
+def _check_outcome(frame: pd.DataFrame, outcome: Item, path: Path) -> None:
+    """Raise where everybody gave one answer to the question that the report is about."""
+    answers = frame[outcome.name].dropna().unique()
+    if len(answers) < 2:
+        found = f"everybody says {str(answers[0])!r}" if len(answers) else "nobody has one"
+        raise SurveyError(
+            f"`{outcome.name}` ({outcome.label}) must have at least two different answers, because the report "
+            f"compares them; in {path.name} {found}. Check how the column was coded."
+        )
+
+
+def _stated(book: Codebook, study: Path, kind: DataKind) -> dict[str, str | None]:
+    """Population and dates of the respondents: of a researcher's file, not those copied from the study."""
+    stated = {"population": book.population, "fieldwork": book.fieldwork}
+    if kind != "own":
+        return stated
+    copied = Codebook.from_yaml(study)
+    theirs = {"population": copied.population, "fieldwork": copied.fieldwork}
+    return {name: text if text != theirs[name] else None for name, text in stated.items()}
 
 
 def _kind(book: Codebook, frame: pd.DataFrame, data: Path | None, codebook: Path | None) -> DataKind:

@@ -2,7 +2,8 @@
 
 A verdict on real respondents is "match" (for results printed to many digits: "reproduced"), "rounding" or "differs".
 On synthetic data a figure that the file was built to meet is "met by construction"; meeting one that it was not
-built to meet is "consistent". Nothing is ever "reproduced" there.
+built to meet is "consistent". Nothing is ever "reproduced" there. A researcher's own file is another sample: a
+published share lies within or outside its interval, and neither is a failure.
 """
 
 from __future__ import annotations
@@ -33,14 +34,16 @@ from survey.reliability import UNRELIABLE
 Kind = Literal["exact", "rounded", "direction", "text", "digits"]
 
 ABSENT = "not in the file"
+CANNOT = "cannot be computed"
+SKIPPED = "not compared"
 TOO_FEW = "too few respondents"
 UNDETECTED = "not detectable"
-FAILING = ("differs", "not consistent")
-SAMPLING = "the published figure lies within the 95% interval of this file"
+WITHIN, OUTSIDE = "within the 95% interval of this file", "outside the 95% interval of this file"
+FAILING = ("differs", "not consistent", CANNOT)
 SLACK = 1e-9  # of a unit: rounding error in a difference of two printed numbers
 COLUMNS = (
     *("id", "quantity", "base", "published", "ours", "difference", "tolerance", "verdict", "note"),
-    *("unit", "kind", "decimals", "ours_text", "strength", "explained", "reason", "source"),
+    *("unit", "kind", "decimals", "ours_text", "strength", "explained", "reason", "remark", "source"),
 )
 """Columns of `compare`; the first nine are what `verdicts.csv` holds."""
 
@@ -159,6 +162,18 @@ def on_synthetic(verdict: str, built_to_meet: bool) -> str:
     return {"rounding": "consistent", "differs": "not consistent", UNDETECTED: "not consistent"}.get(verdict, verdict)
 
 
+def on_own(verdict: str, kind: Kind, published: str, found: Found) -> str:
+    """Say what a verdict means for another sample than the published one."""
+    if found.verdict is not None or (found.value is None and kind != "text"):
+        return verdict
+    if kind == "rounded" and found.bounds is not None:
+        low, high = found.bounds
+        return WITHIN if low <= float(published) <= high else OUTSIDE
+    if kind == "direction":
+        return {"match": "same direction", "differs": "opposite direction"}.get(verdict, verdict)
+    return {"match": "as published", "differs": "other than published"}.get(verdict, verdict)
+
+
 def _row(study: Study, figure: Mapping[str, str], found: Found) -> dict[str, Any]:
     """One published figure with ours, the difference and the verdict."""
     kind: Any = figure.get("kind", "digits")
@@ -167,13 +182,12 @@ def _row(study: Study, figure: Mapping[str, str], found: Found) -> dict[str, Any
     verdict = verdict_of(kind, published, found)
     if study.kind == "synthetic":
         verdict = on_synthetic(verdict, figure["id"] not in study.settings.not_built_to_meet)
+    elif study.kind == "own":
+        verdict = on_own(verdict, kind, published, found)
     half_unit = 0.5 * 10.0 ** -decimals_of(published)
     explained = study.settings.explained.get(figure["id"], "")
-    if study.kind == "own" and verdict == "differs" and found.bounds is not None:
-        # Another sample of the same population need not agree to the last digit.
-        low, high = found.bounds
-        explained = explained or (SAMPLING if low <= float(published) <= high else "")
-    notes = [found.note, explained, f"published: {figure['note']}" if figure.get("note") else ""]
+    also = _also(study, figure["id"], found)
+    notes = [found.note, explained, f"published: {figure['note']}" if figure.get("note") else "", also]
     return {
         "id": figure["id"],
         "quantity": figure["quantity"],
@@ -191,8 +205,18 @@ def _row(study: Study, figure: Mapping[str, str], found: Found) -> dict[str, Any
         "strength": figure.get("strength", "read"),
         "explained": bool(explained),
         "reason": explained or found.note,
+        "remark": "; ".join(note for note in (figure.get("note", ""), also) if note),
         "source": figure["source"],
     }
+
+
+def _also(study: Study, name: str, found: Found) -> str:
+    """What another source says of the same figure, where it is a bound: whether that is met as well."""
+    bound = study.settings.published[name].get("above")
+    if bound is None or found.value is None:
+        return ""
+    met = "met" if found.value > bound["value"] else "not met"
+    return f"{bound['source']} says more than {bound['value']}, which is {met} here"
 
 
 def _decimals(kind: Kind, figure: Mapping[str, str]) -> int:
@@ -211,7 +235,7 @@ class _Finder:
         self.fit = fit
         self.rules: Mapping[str, Callable[[Mapping[str, Any]], Found]] = {
             "absent": lambda rule: Found(text="–", verdict=ABSENT, note=rule["absent"]),
-            "respondents": lambda _: Found(float(study.design.n)),
+            "respondents": self._respondents,
             "minimum": lambda rule: Found(float(study.design.frame[rule["minimum"]].min())),
             "maximum": lambda rule: Found(float(study.design.frame[rule["maximum"]].max())),
             "first_and_last": self._first_and_last,
@@ -235,11 +259,18 @@ class _Finder:
             )
         lacking = [column for column in _columns_of(rule, how) if column not in self.study.design.frame.columns]
         if lacking:
-            return Found(text="–", verdict=ABSENT, note=f"the file has no {', '.join(lacking)}")
+            return Found(text="–", verdict=CANNOT, note=f"the file has no {', '.join(lacking)}")
         try:
             return self.rules[how](rule)
         except EstimationError as error:
-            return Found(text="–", verdict=ABSENT, note=str(error).replace("`", ""))
+            return Found(text="–", verdict=CANNOT, note=str(error).replace("`", ""))
+
+    def _respondents(self, _: Mapping[str, Any]) -> Found:
+        """Number of respondents; another sample has another."""
+        n = self.study.design.n
+        if self.study.kind == "own":
+            return Found(text=number(n), verdict=SKIPPED, note="another sample has a size of its own")
+        return Found(float(n))
 
     def _first_and_last(self, rule: Mapping[str, Any]) -> Found:
         """First and last answer in use, as codes."""
@@ -320,6 +351,8 @@ def last_against_first(design: Design, column: str, variable: str) -> pd.Series[
     """Difference of a mean between the last and the first group, from their joint covariance."""
     means = mean(design, column, by=variable)
     k = means.value.size
+    if k < 2:
+        raise EstimationError(f"`{variable}` must have two groups with respondents to be compared; it has {k}.")
     weights = np.zeros((1, k))
     weights[0, [0, -1]] = -1.0, 1.0
     return means.contrast(weights, [variable]).tidy().iloc[0]

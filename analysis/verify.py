@@ -1,6 +1,7 @@
 """Compare every published figure of a study with ours: `python -m analysis.verify --study S --output DIR`.
 
-Writes `DIR/verdicts.csv`, prints a short table, and exits with 1 on a difference that nothing explains.
+Writes `DIR/verdicts.csv`, prints a short table, and exits with 1 on a difference that nothing explains, or a figure
+that cannot be computed. A researcher's own file is another sample: its differences are reported, and no failure.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.study import read_study, study_names
-from analysis.verdicts import COLUMNS, compare, unexplained
+from analysis.study import DataKind, notices, read_study, study_names
+from analysis.verdicts import COLUMNS, FAILING, compare, unexplained
 from survey import SurveyError
 from survey.printing import number
 from survey.record_writers import replacing
@@ -33,21 +34,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder to write verdicts.csv to")
     options = parser.parse_args(arguments)
     try:
-        verdicts = compare(read_study(options.study, options.data, options.codebook))
+        study = read_study(options.study, options.data, options.codebook)
+        verdicts = compare(study)
         if verdicts is None:
             print(f"Nothing is published about {options.study}.")
             return 0
-        write_verdicts(verdicts, options.output / "verdicts.csv")
+        write_verdicts(verdicts, options.output / "verdicts.csv", study.kind)
     except (SurveyError, OSError) as error:
         print(f"verify: {error}", file=sys.stderr)
         return 2
     failed = unexplained(verdicts)
+    if study.kind == "synthetic":
+        print("SYNTHETIC data: nothing below is evidence of what anybody thinks.\n")
+    for line in notices(study):
+        print(line, file=sys.stderr)
     print("\n".join(table_lines(verdicts)))
     counts = ", ".join(
         f"{number} {verdict}" for verdict, number in verdicts["verdict"].value_counts(sort=False).items()
     )
     print(f"\n{len(verdicts)} published figures: {counts}. Written to {options.output / 'verdicts.csv'}.")
-    weak = verdicts["verdict"].isin(["differs", "not consistent"]) & (verdicts["strength"] == "weak")
+    weak = verdicts["verdict"].isin(FAILING) & (verdicts["strength"] == "weak")
     if weak.any():
         print(f"From weak sources, reported only: {', '.join(verdicts.loc[weak, 'id'])}.")
     if len(failed):
@@ -55,16 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if len(failed) else 0
 
 
-def write_verdicts(verdicts: pd.DataFrame, path: Path) -> None:
-    """Write the first nine columns, with a text where there is no number, at full precision."""
-    frame = verdicts.copy()
+def write_verdicts(verdicts: pd.DataFrame, path: Path, kind: DataKind) -> None:
+    """Write what kind of data they are about and the first nine columns, a text where there is no number."""
+    frame = verdicts.assign(data=kind)
     frame["ours"] = [
         text if pd.isna(ours) else repr(float(ours))
         for ours, text in zip(frame["ours"], frame["ours_text"], strict=True)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as draft:
-        frame[list(COLUMNS[:9])].to_csv(draft, index=False, lineterminator="\n")
+        frame[["data", *COLUMNS[:9]]].to_csv(draft, index=False, lineterminator="\n")
 
 
 def table_lines(verdicts: pd.DataFrame) -> list[str]:

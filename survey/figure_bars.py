@@ -24,7 +24,7 @@ from survey.figure_layout import (
     stack_rows,
     visible,
 )
-from survey.figure_style import INK, PAPER, SMALL_SIZE, WIDTH, figure_style, ink_on, palette, text_width
+from survey.figure_style import INK, LINE, PAPER, SMALL_SIZE, WIDTH, figure_style, ink_on, shades_of, text_width
 from survey.printing import number, percent
 from survey.reliability import UNRELIABLE
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 BAR = 0.74  # of the height of a row of one line
 ROUNDING = 1e-6  # shares may miss 1 by this
+SLIVER = 0.022  # inches; the narrowest segment that can be seen
+TILE = 0.3  # inches; what stands for suppressed answers, whatever their share
 
 
 def composition(
@@ -49,8 +51,9 @@ def composition(
 ) -> Axes:
     """The answers of each group as one bar of 100%, segments in the order of the answers.
 
-    A segment carries its percentage where there is room. A suppressed one is left blank, with its `[u]`
-    in the gap, or at the right of the bar where the gap is too narrow.
+    A segment carries its percentage where there is room; one too narrow to be seen is drawn as a sliver. Answers that
+    are suppressed leave no gap to read their share from: the others are drawn side by side, and a hatched tile at the
+    end of the bar, of one width whatever it stands for, carries the `[u]`.
 
     Parameters
     ----------
@@ -71,7 +74,7 @@ def composition(
     """
     frame = _levels_only(frame_of(tidy, group, level, "estimate"))
     levels = in_order(frame[level])
-    shades = _shades(levels, colours, scale)
+    shades = shades_of(levels, colours, scale)
     panels = frame[panel].astype(str) if panel in frame.columns else pd.Series("", index=frame.index)
     keys = list(zip(panels, frame[group].astype(str), strict=True))
     shares, shown, bases = _matrix(frame, keys, level, levels)
@@ -81,13 +84,19 @@ def composition(
         blocks = {name: [label for block, label in order if block == name] for name in in_order(panels)}
         order = [(name, label) for name, labels in blocks.items() for label in labels]
         rows = stack_rows(blocks, gutter=1.75, pad=0.16)
-        columns = _columns(order, shares, shown, bases)
+        columns = _base_column(order, bases)
         left, right = draw_rows(ax, rows, columns)
-        ax.set_xlim(0, 1)
-        width = WIDTH - 2 * MARGIN - left - right
+        room = WIDTH - 2 * MARGIN - left - right
+        tiled = any(_partly_hidden(shares[key], shown[key]) for key in order)
+        tile = TILE / (room - TILE) if tiled else 0.0
+        ax.set_xlim(0, 1 + tile)
+        width = room / (1 + tile)
         for row, key in zip((row for row in rows if not row.header), order, strict=True):
-            start = np.concatenate([[0.0], np.cumsum(shares[key])])[:-1]
-            _segments(ax, row, start, shares[key], shown[key], shades, width)
+            drawn = np.where(shown[key], shares[key], 0.0) if shown[key].any() else shares[key]
+            start = np.concatenate([[0.0], np.cumsum(drawn)])
+            _segments(ax, row, start[:-1], drawn, shown[key], shades, width)
+            if _partly_hidden(shares[key], shown[key]):
+                _hidden_tile(ax, row, float(start[-1]), tile)
         _no_axis(ax)
         return page(
             ax,
@@ -142,7 +151,7 @@ def likert(
             "Write it as the codebook does."
         )
     middle = len(levels) / 2 if neutral is None else levels.index(neutral) + 0.5
-    shades = _shades(levels, colours, "diverging")
+    shades = shades_of(levels, colours)
     keys = [("", name) for name in frame[item].astype(str)]
     shares, shown, bases = _matrix(frame, keys, level, levels)
     order = list(dict.fromkeys(keys))
@@ -179,20 +188,6 @@ def likert(
 def _levels_only(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of answers, without nets and missing answers."""
     return frame[frame["kind"] == "level"].reset_index(drop=True) if "kind" in frame.columns else frame
-
-
-def _shades(
-    levels: Sequence[str], colours: Sequence[str] | None, scale: Literal["diverging", "sequential"]
-) -> tuple[str, ...]:
-    """A colour per answer."""
-    if colours is None:
-        return palette(len(levels), scale)
-    if len(colours) != len(levels):
-        raise EstimationError(
-            f"`colours` must have one colour per answer; {len(colours)} were given for {len(levels)} "
-            f"answers ({', '.join(levels)}). Pass as many, or none."
-        )
-    return tuple(colours)
 
 
 _Key = tuple[str, str]
@@ -251,7 +246,27 @@ def _columns(
     """The base of each bar, after the mark of a segment that was too narrow for it."""
     narrow = [_marks_left_out(shares[key], shown[key]) for key in order]
     columns = [Column("", tuple(UNRELIABLE if out else "" for out in narrow))] if any(narrow) else []
-    return columns + ([Column("n", tuple(bases[key] for key in order))] if any(bases.values()) else [])
+    return columns + _base_column(order, bases)
+
+
+def _base_column(order: Sequence[_Key], bases: dict[_Key, str]) -> list[Column]:
+    """The base of each bar, where it is known."""
+    return [Column("n", tuple(bases[key] for key in order))] if any(bases.values()) else []
+
+
+def _partly_hidden(shares: np.ndarray, shown: np.ndarray) -> bool:
+    """Whether a bar has an answer that may be shown, and another that may not."""
+    return bool(shown.any() and (~shown).any())
+
+
+def _hidden_tile(ax: Axes, row: Row, start: float, width: float) -> None:
+    """A hatched tile of fixed width in place of the answers that are not shown."""
+    height = min(row.height, 0.38) * BAR
+    ax.barh(row.at, width, left=start, height=height, color=PAPER, edgecolor=LINE, hatch="////", linewidth=0.6,
+            zorder=1)  # fmt: skip
+    box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
+    ax.text(start + width / 2, row.at, UNRELIABLE, ha="center", va="center_baseline", fontsize=SMALL_SIZE, color=INK,
+            bbox=box, zorder=3)  # fmt: skip
 
 
 def _segments(
@@ -270,8 +285,9 @@ def _segments(
         return
     for start, share, may, shade in zip(starts, shares, shown, shades, strict=True):
         if may and share > 0:
-            ax.barh(row.at, share, left=start, height=height, color=shade, edgecolor=PAPER, linewidth=1.0,
-                    zorder=2)  # fmt: skip
+            thin = share * width < SLIVER  # the white rim of a segment would cover it
+            ax.barh(row.at, SLIVER / width if thin else share, left=start, height=height, color=shade,
+                    edgecolor="none" if thin else PAPER, linewidth=1.0, zorder=3 if thin else 2)  # fmt: skip
         text = _label(float(share), bool(may))
         if (share > 0 or not may) and _fits(float(share), text, width):
             ax.text(start + share / 2, row.at, text, ha="center", va="center_baseline", fontsize=SMALL_SIZE,

@@ -85,7 +85,7 @@ class KeyEntry:
 
     label: str
     colour: str
-    marker: str | None = None  # None: a filled square
+    marker: str | None = None  # None: a filled square; "--": a dashed upright line
     filled: bool = True
 
 
@@ -354,16 +354,18 @@ def _draw_key(ax: Axes, key: Sequence[KeyEntry], x: float, y: float, wide: float
 def _draw_sample(ax: Axes, entry: KeyEntry, x: float, y: float) -> None:
     """The mark of a key entry, as it looks among the data."""
     from matplotlib.lines import Line2D
+    from matplotlib.path import Path
     from matplotlib.transforms import ScaledTranslation
 
     figure = figure_of(ax)
+    dashes = Path([(0, -1), (0, -0.2), (0, 0.2), (0, 1)], [Path.MOVETO, Path.LINETO, Path.MOVETO, Path.LINETO])
     corner = ax.transAxes + ScaledTranslation(x, y, figure.dpi_scale_trans)
     sample = Line2D(
         [0],
         [1],
         transform=corner,
-        marker=entry.marker or "s",
-        markersize={None: 10, "|": 13}.get(entry.marker, 7),
+        marker=dashes if entry.marker == "--" else entry.marker or "s",
+        markersize={None: 10, "|": 13, "--": 13}.get(entry.marker, 7),
         color=entry.colour,
         markerfacecolor=entry.colour if entry.filled else PAPER,
         markeredgecolor=LINE if entry.marker is None else entry.colour,

@@ -40,9 +40,11 @@ from survey.figure_style import (
     WIDTH,
     figure_style,
     line_palette,
+    on_paper,
+    shades_of,
     wrap,
 )
-from survey.printing import interval, number, percent, term_and_level
+from survey.printing import interval, number, percent, round_half_up, term_and_level
 from survey.reliability import UNRELIABLE
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ def probabilities(
     *,
     profile: str | None = None,
     level: str = "level",
+    colours: Sequence[str] | None = None,
     xlabel: str | None = None,
     title: str | None = None,
     caption: str | None = None,
@@ -153,6 +156,7 @@ def probabilities(
     profile : column that goes along the axis; numbers are drawn as lines with bands, categories as marks
         with whiskers joined by lines. None: the first column.
     level : column of the answers, in their order.
+    colours : hexadecimal colours of the answers instead of the diverging palette; too light ones are darkened.
     title, caption, xlabel, ax : as in `dots`.
 
     Returns
@@ -161,7 +165,8 @@ def probabilities(
 
     Raises
     ------
-    EstimationError : a column is missing, the frame is empty, or a profile has two rows for an answer.
+    EstimationError : a column is missing, the frame is empty, a profile has two rows for an answer, or there are
+        not as many colours as answers.
     """
     first = frame_of(tidy, level, "estimate", "conf_low", "conf_high")
     profile = profile or str(first.columns[0])
@@ -173,13 +178,14 @@ def probabilities(
         )
     numeric = pd.api.types.is_numeric_dtype(frame[profile])
     answers, values = in_order(frame[level]), in_order(frame[profile])
+    shades = on_paper(shades_of(answers, colours))
     with figure_style():
         own, ax = ax is None, ax if ax is not None else new_axes()
         left, high = 0.5, span([*frame.loc[visible(frame), "conf_high"], 0.0], 0.0, 1.0)[1]
         key = []
         for position, answer in enumerate(answers):
             rows = frame[frame[level].astype(str) == answer]
-            colour, marker = line_palette(len(answers))[position], MARKERS[position % len(MARKERS)]
+            colour, marker = shades[position], MARKERS[position % len(MARKERS)]
             shift = 0.0 if numeric else (position - (len(answers) - 1) / 2) * 0.45 / len(answers)
             x = (
                 rows[profile].to_numpy(dtype=float)
@@ -231,9 +237,18 @@ def _value_column(labelled: pd.DataFrame, scale: Scale) -> Column:
     values = labelled[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float) * (100 if points else 1)
     cells = []
     for row, shown in zip(values, visible(labelled), strict=True):
-        estimate, low, high = (number(float(value), 1 if points else 2, sign=points) for value in row)
+        digits = telling_digits([float(bound) for bound in row[1:]], scale)
+        estimate = number(float(row[0]), 1 if points else 2, sign=points)
+        low, high = (number(float(bound), digits, sign=points) for bound in row[1:])
         cells.append(f"{estimate} ({interval(low, high)})" if shown else UNRELIABLE)
     return Column(f"{title} (interval)", tuple(cells))
+
+
+def telling_digits(bounds: Sequence[float], scale: Scale) -> int:
+    """Decimals with which no bound that differs from the value of no effect is printed like it."""
+    digits, none = (1 if scale == "percentage points" else 2), (1.0 if scale == "odds ratio" else 0.0)
+    telling = (d for d in range(digits, digits + 3) if all(round_half_up(b, d) != none for b in bounds if b != none))
+    return next(telling, digits + 3)
 
 
 def _draw_answers(ax: Axes, frame: pd.DataFrame, answers: Sequence[str], at: np.ndarray) -> list[KeyEntry]:

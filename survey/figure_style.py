@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -112,7 +112,31 @@ def palette(levels: int, scale: Literal["diverging", "sequential"] = "diverging"
 
 def line_palette(levels: int) -> tuple[str, ...]:
     """`palette` for marks on white paper, where the neutral grey must be darker to be seen."""
-    return tuple(LINE if contrast(colour, PAPER) < 3 else colour for colour in palette(levels))
+    return on_paper(palette(levels))
+
+
+def on_paper(colours: Sequence[str]) -> tuple[str, ...]:
+    """Colours for marks on white paper: one that is too light to be seen there becomes a darker grey."""
+    return tuple(LINE if contrast(colour, PAPER) < 3 else colour for colour in colours)
+
+
+def shades_of(
+    levels: Sequence[str], colours: Sequence[str] | None, scale: Literal["diverging", "sequential"] = "diverging"
+) -> tuple[str, ...]:
+    """A colour per answer: those given, or the palette.
+
+    Raises
+    ------
+    EstimationError : not as many colours as answers.
+    """
+    if colours is None:
+        return palette(len(levels), scale)
+    if len(colours) != len(levels):
+        raise EstimationError(
+            f"`colours` must have one colour per answer; {len(colours)} were given for {len(levels)} "
+            f"answers ({', '.join(levels)}). Pass as many, or none."
+        )
+    return tuple(colours)
 
 
 def contrast(first: str, second: str) -> float:

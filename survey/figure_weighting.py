@@ -139,7 +139,7 @@ def weights(
         key = [KeyEntry("After weighting", ACCENT)]
         if np.ptp(before) < 1e-9:
             ax.axvline(1.0, color=INK, linewidth=2, linestyle=(0, (4, 2)), zorder=4)
-            key.insert(0, KeyEntry("Before: every weight equal", INK, "|"))
+            key.insert(0, KeyEntry("Before: every weight equal", INK, "--"))
         else:
             heights = np.histogram(before, bins=edges, weights=count)[0]
             ax.stairs(heights, edges, color=INK, linewidth=1.8, zorder=4)

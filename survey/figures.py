@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from survey.figure_bars import composition, likert
+from survey.figure_diagnostics import parallel_slopes, residual_means, residuals
 from survey.figure_layout import (
     Column,
     Source,
@@ -54,7 +55,10 @@ __all__ = [
     "dots",
     "likert",
     "margins",
+    "parallel_slopes",
     "probabilities",
+    "residual_means",
+    "residuals",
     "save_figure",
     "weights",
 ]

@@ -67,6 +67,13 @@ def _unreadable(path: Path, error: Exception) -> RecordsError:
     return RecordsError(f"`path` must be a sound {kind} file; {path.name} could not be read: {why}. Export it again.")
 
 
+def _not_utf8(path: Path) -> RecordsError:
+    """Say that text is in another encoding."""
+    return RecordsError(
+        f"`path` must be UTF-8 text; {path.name} is not UTF-8 text. Save it as 'CSV UTF-8', or as .xlsx."
+    )
+
+
 def _open_quote(path: Path) -> RecordsError:
     """Say that a quotation mark is not closed."""
     return RecordsError(
@@ -93,8 +100,15 @@ def _read_csv(path: Path) -> RecordFile:
     import pyarrow as arrow  # type: ignore[import-untyped]
     import pyarrow.csv as arrow_csv  # type: ignore[import-untyped]
 
+    content = path.read_bytes()
+    try:
+        text_of_file = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
+    if "\0" in text_of_file:
+        raise _not_utf8(path)
     # One open quotation mark in the last column would make all rows below it a single answer.
-    if path.read_bytes().count(b'"') % 2:
+    if content.count(b'"') % 2:
         raise _open_quote(path)
     bad: list[Failure] = []
 
@@ -160,7 +174,12 @@ def _read_xlsx(path: Path) -> RecordFile:
 
     try:
         sheet = pd.read_excel(path, header=None, dtype=object, na_filter=False, engine="openpyxl")
-    except (BadZipFile, KeyError, ValueError) as error:
+    except BadZipFile as error:
+        raise RecordsError(
+            f"`path` must be what its ending says; {path.name} is not an Excel workbook (perhaps renamed). Open it in "
+            "the program that made it, and save it as .xlsx."
+        ) from error
+    except (KeyError, ValueError) as error:
         raise _unreadable(path, error) from error
     if sheet.empty:
         raise RecordsError(f"`path` must hold records; the first sheet of {path.name} is empty. Put them there.")

@@ -18,6 +18,11 @@ LISTED = 20
 """Failures that the message of the error shows; all of them are in `error.failures`."""
 
 NULL_RULE = "must not be blank"
+MISSING_RULE = "the column is missing"
+TEXT_FILES = (".csv", ".tsv")
+SEVERAL = 6
+"""Rows with one id that the message shows."""
+
 DUPLICATE_RULE = "is the id of more than one respondent"
 
 
@@ -38,7 +43,7 @@ def column_failures(columns: Iterable[str], codebook: Codebook) -> Iterator[Fail
     for column in wanted:
         if column not in present:
             near = nearest(column, spare)
-            yield None, column, "", "the column is missing" + (f"; the file has {near!r}" if near else "")
+            yield None, column, "", MISSING_RULE + (f"; the file has {near!r}" if near else "")
 
 
 def schema_failures(
@@ -96,24 +101,53 @@ def reason_failures(frame: pd.DataFrame, codebook: Codebook) -> Iterator[Failure
 
 
 def records_error(name: str, codebook: Codebook, failures: list[Failure], cells: pd.DataFrame) -> RecordsError:
-    """Put all failures into one error: those of the whole file first, then in file order."""
+    """Put all failures into one error: those of the whole file first, then in file order.
+
+    Where several respondents have one id, the message has one line for all of them; where columns are missing, it says
+    first that the file may not be of this questionnaire. Rows of text files come with their line.
+    """
     place = {str(column): at for at, column in enumerate(cells.columns)}
     ordered = sorted(failures, key=lambda f: (0 if f[0] is None else int(str(f[0])), place.get(f[1], -1)))
     ids = [item.name for item in codebook.items.values() if item.kind == "id" and item.name in cells.columns]
+    # A line break within an answer would put row and line out of step.
+    text = name.lower().endswith(TEXT_FILES) and not any("\n" in str(cell) for cell in cells.to_numpy().ravel())
     lines: list[str] = []
-    for row, column, value, rule in ordered[:LISTED]:
-        respondent = shown(cells[ids[0]].iloc[int(str(row)) - 1]) if row is not None and ids else ""
-        who = f" ({ids[0]} {respondent})" if respondent != "" else ""
+    for (row, column, value, rule), rows in _alike(ordered):
+        respondent = shown(cells[ids[0]].iloc[int(str(row)) - 1]) if row is not None and ids and len(rows) == 1 else ""
+        who = f"{ids[0]} {respondent}" if respondent != "" else ""
         cell = f", {column}" if column else ""
-        lines.append(f"  - {'file' if row is None else f'row {row}'}{who}{cell}{_equals(value)}: {rule}")
-    if len(ordered) > LISTED:
-        lines.append(f"  ... and {len(ordered) - LISTED} more; `error.failures` has all of them")
+        lines.append(f"  - {_where(rows, who, text)}{cell}{_equals(value)}: {rule}")
+    if len(lines) > LISTED:
+        lines[LISTED:] = [f"  ... and {len(lines) - LISTED} more; `error.failures` has all of them"]
     count = "one failure" if len(ordered) == 1 else f"{len(ordered)} failures"
+    counted = "rows count respondents from 1; lines are those of the file" if text else "rows count respondents from 1"
+    other = "This looks like another questionnaire. " if sum(f[3].startswith(MISSING_RULE) for f in ordered) > 2 else ""
     message = (
-        f"`{name}` must keep to codebook {codebook.name!r}; found {count}. Correct the records, or the "
-        "codebook where it is wrong (rows count respondents from 1):\n" + "\n".join(lines)
+        f"{other}`{name}` must keep to codebook {codebook.name!r}; found {count}. Correct the records, or the "
+        f"codebook where it is wrong ({counted}):\n" + "\n".join(lines)
     )
     return RecordsError(message, tuple(ordered))
+
+
+def _alike(failures: list[Failure]) -> list[tuple[Failure, list[object]]]:
+    """Failures with their rows; the rows of one repeated id come together, at the first of them."""
+    found: dict[object, tuple[Failure, list[object]]] = {}
+    for place, failure in enumerate(failures):
+        key = failure[1:] if failure[3] == DUPLICATE_RULE else place
+        found.setdefault(key, (failure, []))[1].append(failure[0])
+    return list(found.values())
+
+
+def _where(rows: list[object], who: str, text: bool) -> str:
+    """Rows of a failure, the respondent, and in a text file, whose first line is the header, their lines."""
+    if rows == [None]:
+        return "file"
+    numbers = [int(str(row)) for row in rows]
+    plural, more = "s" if len(rows) > 1 else "", " ..." if len(rows) > SEVERAL else ""
+    named = f"row{plural} {', '.join(map(str, numbers[:SEVERAL]))}{more}"
+    lines = f"line{plural} {', '.join(str(row + 1) for row in numbers[:SEVERAL])}{more}" if text else ""
+    known = ", ".join(filter(None, (who, lines)))
+    return f"{named} ({known})" if known else named
 
 
 def _equals(value: object) -> str:

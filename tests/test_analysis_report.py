@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import pytest
 
 from analysis.report.__main__ import TEMPLATES, main, writing
 from analysis.report.comparison import unweighted_model
+from analysis.report.contents import agree
+from analysis.report.figures import colours_of, finding_title
 from analysis.report.numbers import item_banner, item_topline, rows_of
 from analysis.report.sensitivity import break_even, remaining
-from analysis.report.tables import suppressed
+from analysis.report.tables import column_page, suppressed
 from analysis.study import Study, read_study
 from survey import (
+    Codebook,
     Design,
     SurveyError,
     crosstab,
@@ -29,6 +33,7 @@ from survey import (
     ordinal,
 )
 from survey.figure_layout import page
+from survey.figure_style import DIVERGING
 from survey.printing import percent
 from survey.report import lint_template
 from tests.test_analysis_verdicts import own_file
@@ -77,7 +82,7 @@ def text_of(folder: Path) -> str:
 def test_the_first_lines_say_synthetic(words: str) -> None:
     start = words.index("2,209 synthetic respondents")
     assert "Synthetic data: no person gave these answers." in words[start : start + 200]
-    assert start < words.index("Findings Brackets")
+    assert start < words.index("Findings All of this")
 
 
 def test_every_figure_of_synthetic_data_says_so(built: Path, captions: list[str]) -> None:
@@ -135,6 +140,13 @@ def test_anes96_is_real_and_unweighted(tmp_path: Path) -> None:
     assert "The ordinal regression gives 5 of the 6 values that a textbook prints" in page
     assert "The respondents are not weighted" in page
     assert not (tmp_path / "out" / "figures" / "weights.svg").exists()
+    population = "respondents of the 1996 study who answered every item and expected to vote for Clinton or Dole"
+    assert page.count(population) >= 3  # facts, first-page notice, Limits
+    assert "mericans of voting age" not in page
+    assert "treat the respondents as a simple random sample, which the study was not" in page
+    assert "Sample generation and recruitment Not stated in the source." in page
+    # The interval of a difference that can be told from zero is not printed as if it began there.
+    assert not re.search(r"(difference|interval) 0\.0 to ", page)
 
 
 def test_a_second_build_in_another_folder_has_the_same_bytes(built: Path, tmp_path: Path) -> None:
@@ -171,7 +183,7 @@ def test_a_broken_file_is_refused_in_plain_words_and_nothing_is_written(
     frame.to_csv(path, index=False)
     assert main(["--data", str(path), "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert "row 5 (respondent r4), approval = '9'" in said
+    assert "row 5 (respondent r4, line 6), approval = '9'" in said
     assert "Traceback" not in said
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["wave2.csv"]
 
@@ -289,3 +301,158 @@ def test_a_suppressed_row_is_blank_in_every_number_that_would_give_it_away() -> 
     assert pd.isna(found["estimate"]).tolist() == [True, False]
     assert pd.isna(found["count"]).tolist() == [True, False]
     assert found["n"].tolist() == [100, 100]
+
+
+def test_nothing_is_claimed_about_recruitment(words: str, tmp_path: Path) -> None:
+    assert "volunteer" not in words
+    assert "how people were recruited is not stated" in words
+
+
+def test_the_title_and_the_findings_say_synthetic(built: Path, words: str) -> None:
+    page = (built / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"<title>[^<]*\(synthetic data\)</title>", page)
+    assert re.search(r"<h1>[^<]*\(synthetic data\)</h1>", page)
+    assert "Findings All of this holds for the synthetic records only." in words
+    captions = re.findall(r"<b>Figure \d+\.</b> ([^<]*)</figcaption>", page)
+    assert all(c.startswith("Synthetic data.") or c.startswith("Followers on Weibo") for c in captions)
+    assert len(captions) >= 9
+
+
+def test_every_table_says_what_the_data_are_and_what_its_columns_hold(built: Path) -> None:
+    page = (built / "tables" / "README.md").read_text(encoding="utf-8")
+    for path in (built / "tables").glob("*.csv"):
+        frame = pd.read_csv(path)
+        assert frame.columns[0] == "data"
+        assert set(frame["data"]) == {"synthetic"}
+        assert all(f"| `{name}` | " in page for name in frame.columns), path.name
+
+
+def test_a_column_that_nothing_describes_is_refused() -> None:
+    with pytest.raises(SurveyError, match=r"it has no 'odd' of mine\. Add it"):
+        column_page({"mine": pd.DataFrame({"odd": [1]})})
+
+
+def test_weak_sources_stand_apart_and_remarks_are_shown(words: str) -> None:
+    panel = words.index("From a weak source, reported only")
+    assert words.index("paraphrased copy of a Chinese news report") > panel
+    assert "MERICS says half" in words[:panel]
+    assert "MERICS says more than 80, which is not met here" in words[:panel]
+
+
+def own_codebook(folder: Path, **changes: Any) -> Path:
+    book = Codebook.from_yaml(Path(__file__).resolve().parents[1] / "data" / "social_credit" / "codebook.yaml")
+    path = folder / "codebook.yaml"
+    replace(book, **({"data_kind": "real"} | changes)).to_yaml(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["w", "weight", "wt", "WGT_final", "weights", "ponderacion", "pond", "poids"])
+def test_weights_that_nothing_uses_are_refused(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = own_file(tmp_path)
+    pd.read_csv(path, dtype=str).assign(**{name: "1.5"}).to_csv(path, index=False)
+    assert main(["--data", str(path), "--output", str(tmp_path / "out"), "--only", "tables"]) == 2
+    said = capsys.readouterr().err
+    assert f"its column '{name}' looks like weights" in said
+    assert "under `weight:` in a codebook and pass CODEBOOK=, or remove the column" in said
+
+
+def test_weights_that_the_codebook_names_are_used(tmp_path: Path) -> None:
+    path = own_file(tmp_path)
+    pd.read_csv(path, dtype=str).assign(w="1.5").to_csv(path, index=False)
+    found = read_study("social_credit", path, own_codebook(tmp_path, weight="w"))
+    assert found.design.weights.tolist() == [1.5] * found.design.n
+    assert found.unused == ()
+
+
+def test_other_columns_are_named_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = own_file(tmp_path)
+    pd.read_csv(path, dtype=str).assign(interviewer="a", town="b").to_csv(path, index=False)
+    assert read_study("social_credit", path).unused == ("interviewer", "town")
+    assert main(["--data", str(path), "--output", str(tmp_path / "out")]) == 0
+    assert "Not used, because the codebook does not know them: interviewer, town." in capsys.readouterr().err
+    page = text_of(tmp_path / "out")
+    assert "Columns not used , because the codebook does not know them: interviewer" in page
+    assert "If they are not those of your population, copy data/social_credit/margins.yaml" in page
+    assert "Approval of social credit systems: wave2.csv" in page
+    assert "population not stated" in page
+    assert "Background" not in page
+    assert page.count("Not stated; for you to fill in.") == 11
+    assert "If your sample is not a random sample" in page
+    assert "recruited is not stated" not in page
+
+
+def test_margins_and_disclosure_beside_the_codebook_take_the_place_of_the_studys(tmp_path: Path) -> None:
+    path, book = own_file(tmp_path), own_codebook(tmp_path, population="readers of a magazine")
+    (tmp_path / "margins.yaml").write_text("gender: {Male: 0.5, Female: 0.5}", encoding="utf-8")
+    (tmp_path / "disclosure.yaml").write_text("items: [{title: Mode and language, value: By post.}]", encoding="utf-8")
+    assert main(["--data", str(path), "--codebook", str(book), "--output", str(tmp_path / "out")]) == 0
+    page = text_of(tmp_path / "out")
+    assert "Targets: margins.yaml beside the codebook." in page
+    assert "readers of a magazine" in page
+    assert "By post." in page
+    (tmp_path / "disclosure.yaml").write_text("items: 3", encoding="utf-8")
+    assert main(["--data", str(path), "--codebook", str(book), "--output", str(tmp_path / "out")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "kept", "message"),
+    [
+        ("approval", ["5"], "(Approval of social credit systems) must have at least two different answers"),
+        ("region", ["1", "2", "3"], "must fit the weighting targets of data/social_credit/margins.yaml"),
+    ],
+)
+def test_a_file_without_some_answers_is_refused_with_the_way_out(
+    column: str, kept: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = own_file(tmp_path)
+    frame = pd.read_csv(path, dtype=str)
+    frame[frame[column].isin(kept)].to_csv(path, index=False)
+    assert main(["--data", str(path), "--output", str(tmp_path / "out"), "--only", "tables"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_one_group_has_no_difference_and_no_rank_test(tmp_path: Path) -> None:
+    path = own_file(tmp_path)
+    frame = pd.read_csv(path, dtype=str)
+    frame[frame["income"] == "3"].to_csv(path, index=False)
+    assert main(["--data", str(path), "--output", str(tmp_path / "out"), "--only", "tables"]) == 0
+    contrasts = pd.read_csv(tmp_path / "out" / "tables" / "contrasts.csv").set_index("variable")
+    assert contrasts["estimate"].isna()["income"]
+    assert not contrasts.loc["income", "shown"]
+    tests = pd.read_csv(tmp_path / "out" / "tables" / "rank_tests.csv").set_index("variable")
+    assert tests.loc["income", "test"] == "[z]"
+
+
+def contrast(**changes: Any) -> pd.DataFrame:
+    row = {"variable": "income", "estimate": 0.2, "conf_low": 0.1, "conf_high": 0.3, "p_value": 0.001}
+    return pd.DataFrame([row | {"steps": "rising", "shown": True} | changes])
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({}, "Approval rises with income"),
+        ({"estimate": -0.2, "conf_low": -0.3, "conf_high": -0.1, "steps": "falling"}, "Approval falls with income"),
+        ({"steps": "mixed"}, "Approval is higher at the top of income"),
+        ({"p_value": 0.2}, "Approval is higher at the top of income"),
+        ({"conf_low": -0.1}, "Approval differs by income"),
+        ({"conf_low": -0.1, "p_value": 0.2}, "Approval: no group differs detectably"),
+    ],
+)
+def test_a_title_says_rises_only_of_every_step(study: Study, changes: dict[str, Any], title: str) -> None:
+    assert finding_title(study, contrast(**changes)) == title
+
+
+def test_a_direction_needs_the_interval_and_the_test_of_the_term() -> None:
+    assert agree(0.1, 0.3, 0.01)
+    assert agree(-0.1, 0.3, 0.2)
+    assert not agree(0.0001, 0.196, 0.051)
+
+
+def test_an_answer_has_one_colour_in_every_figure(study: Study) -> None:
+    nets = dict(zip(rows_of(study.outcome), colours_of(study, rows_of(study.outcome)), strict=True))
+    answers = dict(zip(study.outcome.labels, colours_of(study, study.outcome.labels), strict=True))
+    neither = "Neither approve nor disapprove"
+    assert nets[neither] == answers[neither] == DIVERGING[2]
+    assert nets["Disapprove"] == answers["Somewhat disapprove"]
+    assert nets["Approve"] == answers["Somewhat approve"]

@@ -10,9 +10,19 @@ import pandas as pd
 import pytest
 
 from analysis.study import Study, read_settings, read_study
-from analysis.verdicts import Found, compare, on_synthetic, rounded_verdict, unexplained, verdict_of
+from analysis.verdicts import (
+    OUTSIDE,
+    WITHIN,
+    Found,
+    compare,
+    on_own,
+    on_synthetic,
+    rounded_verdict,
+    unexplained,
+    verdict_of,
+)
 from analysis.verify import main, write_verdicts
-from survey import Codebook, SurveyError, ordinal
+from survey import Codebook, EstimationError, SurveyError, ordinal
 from survey.printing import number
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,7 +168,7 @@ def test_every_published_figure_needs_a_rule(synthetic: Study) -> None:
 def test_verify_writes_the_verdicts_and_says_how_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--study", "anes96", "--output", str(tmp_path / "out")]) == 0
     written = pd.read_csv(tmp_path / "out" / "verdicts.csv")
-    columns = ["id", "quantity", "base", "published", "ours", "difference", "tolerance", "verdict", "note"]
+    columns = ["data", "id", "quantity", "base", "published", "ours", "difference", "tolerance", "verdict", "note"]
     assert list(written.columns) == columns
     assert len(written) == 6
     assert "6 published figures: 5 reproduced, 1 differs" in capsys.readouterr().out
@@ -170,17 +180,42 @@ def test_the_same_answers_as_a_real_file_are_compared_and_not_met_by_constructio
     assert study.kind == "own"
     verdicts = compare(study)
     assert verdicts is not None
-    assert set(verdicts["verdict"]) <= {"match", "rounding", "differs", "not detectable", "not in the file"}
-    sampled = verdicts[(verdicts["verdict"] == "differs") & (verdicts["kind"] == "rounded")]
-    inside = sampled["reason"].str.contains("lies within the 95% interval")
-    assert inside.equals(sampled["explained"])
+    by_kind = {kind: set(found["verdict"]) for kind, found in verdicts.groupby("kind")}
+    assert by_kind["rounded"] <= {WITHIN, OUTSIDE, "too few respondents"}
+    assert by_kind["direction"] <= {"same direction", "opposite direction", "not detectable"}
+    assert verdicts.set_index("id").loc["n_respondents", "verdict"] == "not compared"
+    assert unexplained(verdicts).empty
 
 
-def test_verify_fails_on_an_unexplained_difference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("published", "expected"), [("80", WITHIN), ("76", OUTSIDE)])
+def test_a_share_of_another_sample_lies_within_or_outside_its_interval(published: str, expected: str) -> None:
+    found = Found(79.0, bounds=(77.0, 81.0))
+    assert on_own("differs", "rounded", published, found) == expected
+
+
+def test_verify_passes_on_ones_own_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = own_file(tmp_path)
     arguments = ["--data", str(own), "--codebook", str(real_codebook(tmp_path)), "--output", str(tmp_path)]
-    assert main(arguments) == 1
-    assert "UNEXPLAINED: n_respondents" in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert "within the 95% interval of this file" in capsys.readouterr().out
+    assert set(pd.read_csv(tmp_path / "verdicts.csv")["data"]) == {"own"}
+
+
+def test_verify_fails_where_a_figure_cannot_be_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EstimationError("`design` must have respondents.")
+
+    monkeypatch.setattr("analysis.verdicts.share_of", refuse)
+    assert main(["--data", str(own_file(tmp_path)), "--output", str(tmp_path)]) == 1
+    assert "UNEXPLAINED: approve_net" in capsys.readouterr().out
+
+
+def test_verify_says_synthetic_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--output", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("SYNTHETIC data")
+    assert set(pd.read_csv(tmp_path / "verdicts.csv")["data"]) == {"synthetic"}
 
 
 def test_a_file_with_synthetic_respondents_is_never_taken_for_real(tmp_path: Path) -> None:
@@ -202,7 +237,7 @@ def test_settings_with_a_key_that_nothing_reads_are_refused(monkeypatch: pytest.
 
 
 def test_numbers_are_written_at_full_precision(tmp_path: Path, verdicts: pd.DataFrame) -> None:
-    write_verdicts(verdicts, tmp_path / "verdicts.csv")
+    write_verdicts(verdicts, tmp_path / "verdicts.csv", "synthetic")
     written = pd.read_csv(tmp_path / "verdicts.csv").set_index("id")
     assert float(written["ours"]["approve_net"]) == verdicts.set_index("id").loc["approve_net", "ours"]
     assert written.loc["approval_income", "ours"] == "higher"

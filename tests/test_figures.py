@@ -20,8 +20,10 @@ from matplotlib.text import Text
 from survey import figures
 from survey.errors import EstimationError
 from survey.figure_layout import frame_of
+from survey.figure_models import telling_digits
 from survey.figure_style import (
     DIVERGING,
+    LINE,
     SEQUENTIAL,
     SMALL_SIZE,
     WIDTH,
@@ -293,7 +295,11 @@ def test_composition_fills_each_bar_in_the_order_of_the_answers() -> None:
     ax = figures.composition(answers())
     drawn = [(bar.get_x(), bar.get_width(), bar.get_y(), mpl.colors.to_hex(bar.get_facecolor())) for bar in bars(ax)]
     rows = {y: [bar for bar in drawn if bar[2] == y] for y in dict.fromkeys(bar[2] for bar in drawn)}
-    assert [len(row) for row in rows.values()] == [5, 4, 5]  # one segment is suppressed, nets are left out
+    # One segment is suppressed: a tile at the end stands for it. Nets are left out.
+    assert [len(row) for row in rows.values()] == [5, 5, 5]
+    *kept, tile = list(rows.values())[1]
+    np.testing.assert_allclose([bar[0] for bar in kept[1:]], np.cumsum([bar[1] for bar in kept])[:-1])
+    assert tile[0] == pytest.approx(sum(bar[1] for bar in kept))
     whole = next(iter(rows.values()))
     np.testing.assert_allclose([bar[1] for bar in whole], SHARES)
     np.testing.assert_allclose([bar[0] for bar in whole], np.cumsum(SHARES) - SHARES, atol=1e-12)
@@ -301,6 +307,37 @@ def test_composition_fills_each_bar_in_the_order_of_the_answers() -> None:
     assert texts(ax).count("[u]") == 1
     assert {"19%", "48%", "28%"} <= set(texts(ax))
     assert [text for text in texts(ax) if text in ANSWERS] == ANSWERS
+
+
+def test_the_tile_of_a_suppressed_answer_has_one_width_whatever_it_stands_for() -> None:
+    widths = []
+    for hidden in (0.01, 0.2):
+        shares = [hidden, 0.5 - hidden / 2, 0.5 - hidden / 2]
+        frame = pd.DataFrame({"group": "a", "level": list("xyz"), "estimate": shares, "shown": [False, True, True]})
+        drawn = bars(figures.composition(frame))
+        widths.append(drawn[-1].get_width())
+    assert widths[0] == widths[1]
+
+
+def test_a_share_below_half_a_percent_can_still_be_seen() -> None:
+    frame = pd.DataFrame({"group": "a", "level": list("xy"), "estimate": [0.0004, 0.9996]})
+    ax = figures.composition(frame)
+    sliver = bars(ax)[0]
+    assert sliver.get_width() > 5 * 0.0004
+    assert sliver.get_zorder() > bars(ax)[1].get_zorder()
+
+
+def test_probabilities_take_colours() -> None:
+    ax = figures.probabilities(profiles(), colours=SEQUENTIAL[: profiles()["level"].nunique()])
+    with pytest.raises(EstimationError, match="`colours` must have one colour per answer; 1 were given"):
+        figures.probabilities(profiles(), colours=SEQUENTIAL[:1])
+    assert ax.lines[0].get_color() == LINE  # too light for a line on paper
+
+
+def test_a_bound_near_no_effect_is_not_printed_as_none() -> None:
+    assert telling_digits([0.02, 19.6], "percentage points") == 2
+    assert telling_digits([0.0, 19.6], "percentage points") == 1
+    assert telling_digits([0.998, 1.5], "odds ratio") == 3
 
 
 def test_a_bar_without_reliable_segments_has_one_mark_and_no_segment() -> None:

@@ -22,8 +22,10 @@ def test_the_example_runs_as_printed(monkeypatch: pytest.MonkeyPatch, capsys: py
         "Ordinal regression",
         "education[T.Bachelor or more]",
         "151 of 2209 respondents",
+        "Approve     0.800",  # the 80% of the report's first finding
     ):
         assert expected in printed
+    assert "..." not in printed  # no column is left out
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,12 @@ def test_targets_that_the_readme_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"`?make ([a-z-]+)", README)):
         assert re.search(rf"(?m)^{target}:", makefile), target
+
+
+def test_no_line_is_too_long_to_read() -> None:
+    assert [line for line in README.splitlines() if len(line) > 120] == []
+
+
+def test_it_says_how_to_get_and_run_the_package() -> None:
+    for expected in ("git clone", "cd opinion-survey", ".venv/bin/python", "## Your own file", "margins.yaml"):
+        assert expected in README

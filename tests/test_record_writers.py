@@ -185,7 +185,7 @@ def test_a_frame_may_lack_derived_items(tmp_path: Path, respondents: pd.DataFram
     ("changes", "message"),
     [
         ({"age": [14, 29, 99]}, r"row 3 \(id 3\), age = 99: must be from 14 to 65 years"),
-        ({"id": [1, 2, 2]}, r"row 3 \(id 2\), id = 2: is the id of more than one respondent"),
+        ({"id": [1, 2, 2]}, r"rows 2, 3, id = 2: is the id of more than one respondent"),
         (
             {"gender": pd.Categorical(["Female", None, "Male"], ["Female", "Male"])},
             r"row 2 .*gender: must not be blank",

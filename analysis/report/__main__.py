@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from analysis.study import ROOT, Study, read_study, study_names
+from analysis.study import ROOT, Study, notices, read_study, study_names
 from survey import SurveyError
 
 TEMPLATES = ROOT / "analysis" / "report"
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     made = {None: "report.html", "figures": "figures", "tables": "tables"}[options.only]
     kind = " (SYNTHETIC data)" if study.kind == "synthetic" else ""
+    for line in notices(study):
+        print(line, file=sys.stderr)
     print(f"{study.design.n:,} respondents of {study.data_file}{kind}: {options.output / made}")
     return 0
 
@@ -65,7 +67,7 @@ def build(study: Study, folder: Path, step: Callable[[str], None], *, only: str 
     numbers = compute(study, step)
     if only != "figures":
         step("Tables")
-        write_csv(frames(study, numbers), folder / "tables")
+        write_csv(frames(study, numbers), folder / "tables", study.kind)
     if only == "tables":
         return
     drawn = draw(study, numbers, folder / "figures", step)
@@ -80,7 +82,7 @@ def build(study: Study, folder: Path, step: Callable[[str], None], *, only: str 
         TEMPLATES / study.settings.template,
         results(study, numbers, drawn),
         folder / DOCUMENT,
-        title=study.codebook.title,
+        title=study.title,
         description=f"{kind}Survey report with weights, intervals and the function behind each number.",
     )
 

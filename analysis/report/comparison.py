@@ -15,6 +15,9 @@ from survey import ConvergenceError, Item, OrdinalFit, crosstab
 GRADIENT = 1e-3
 """Largest derivative of the log likelihood that counts as zero: a thousandth of one respondent's."""
 
+NOT_APPLICABLE = "[z]"
+DESIGN_BASED = ("design_based_statistic", "design_based_p_value")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
@@ -117,12 +120,15 @@ def _rank_test(study: Study, variable: str) -> dict[str, Any]:
     import pingouin
 
     outcome = study.settings.outcome
+    nothing = dict.fromkeys(("statistic", "p_value", "effect", *DESIGN_BASED), np.nan)
     known = study.design.frame[[outcome, variable]].dropna()
     answers = known[outcome].cat.codes.astype(np.float64)
     groups = known[variable].cat.remove_unused_categories()
     levels = list(groups.cat.categories)
-    design_based = crosstab(study.design, outcome, variable).test()
     row: dict[str, Any] = {"variable": variable, "n": len(known)}
+    if len(levels) < 2 or answers.nunique() < 2:
+        return row | {"test": NOT_APPLICABLE, "statistic_name": "", **nothing, "effect_name": ""}
+    design_based = crosstab(study.design, outcome, variable).test()
     if len(levels) == 2:
         found = pingouin.mwu(answers[groups == levels[1]], answers[groups == levels[0]]).iloc[0]
         row |= {"test": "Mann–Whitney", "statistic_name": "U", "statistic": float(found["U_val"])}
@@ -135,7 +141,7 @@ def _rank_test(study: Study, variable: str) -> dict[str, Any]:
         # Eta squared of the ranks (Tomczak and Tomczak 2014, Trends Sport Sci. 1:19); pingouin gives none.
         row |= {"p_value": float(found["p_unc"]), "effect_name": "eta squared of ranks"}
         row |= {"effect": max((h - k + 1) / (len(known) - k), 0.0)}
-    return row | {"design_based_statistic": design_based.statistic, "design_based_p_value": design_based.p_value}
+    return row | dict(zip(DESIGN_BASED, (design_based.statistic, design_based.p_value), strict=True))
 
 
 def _alpha(frame: pd.DataFrame, items: Sequence[Item], turned: Sequence[str]) -> pd.DataFrame:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
 from analysis.report import tables
-from analysis.report.figures import Drawn, records, weighting_names
+from analysis.report.figures import DETECTABLE, Drawn, records, weighting_names
 from analysis.report.numbers import TOTAL, Numbers, questions, topline_items
 from analysis.study import Study
-from analysis.verdicts import ABSENT, unexplained
-from survey import Item
+from analysis.verdicts import ABSENT, CANNOT, unexplained
+from survey import Item, SurveyError
 from survey.phrases import dashes
 
 SOFTWARE = "opinion-survey"
 NOT_STATED = "Not stated in the source."
+YOURS = "Not stated; for you to fill in."
 DOCUMENT = "report.html"
+DISCLOSURE = "disclosure.yaml"
 
 Results = dict[str, Any]
 
@@ -39,11 +42,12 @@ def results(study: Study, numbers: Numbers, drawn: Mapping[str, Drawn]) -> Resul
             "name": study.name,
             "title": book.title,
             "data_kind": study.kind,
-            "population": book.population or "population not stated",
-            "fieldwork": book.fieldwork or "dates not stated",
+            "population": study.population,
+            "fieldwork": study.fieldwork,
             "source": book.source or "Source not stated",
             "data_file": study.data_file,
             "digest": f"sha256:{study.digest}",
+            "unused": list(study.unused),
         },
         "software": {"name": SOFTWARE, "version": _version()},
         "sample": {
@@ -56,7 +60,7 @@ def results(study: Study, numbers: Numbers, drawn: Mapping[str, Drawn]) -> Resul
         "groups": _groups(study, numbers),
         "shares": {row["id"]: _record(row) for row in numbers.shares.to_dict("records")},
         "figures": records(drawn),
-        "verdicts": _verdicts(numbers.verdicts),
+        "verdicts": _verdicts(study, numbers.verdicts),
         "topline": _topline(study, numbers, drawn),
         "tables": _detailed(study, numbers),
         "tables_note": _letters_note(numbers),
@@ -119,8 +123,8 @@ def _groups(study: Study, numbers: Numbers) -> Results:
     return found
 
 
-def _verdicts(verdicts: pd.DataFrame | None) -> Results | None:
-    """Published figures beside ours."""
+def _verdicts(study: Study, verdicts: pd.DataFrame | None) -> Results | None:
+    """Published figures beside ours, those from weak sources apart."""
     if verdicts is None:
         return None
     rows = []
@@ -136,14 +140,16 @@ def _verdicts(verdicts: pd.DataFrame | None) -> Results | None:
                 "ours": float(row["ours"]) if numeric else None,
                 "ours_text": row["ours_text"],
                 "difference": float(row["difference"]) if numeric else None,
+                "remark": row["remark"],
                 "weak": row["strength"] == "weak",
             }
         )
-    counts = verdicts["verdict"].value_counts(sort=False)
+    counts = verdicts.loc[verdicts["strength"] != "weak", "verdict"].value_counts(sort=False)
     explained = verdicts[verdicts["explained"]]
-    absent = verdicts[verdicts["verdict"] == ABSENT]
+    absent = verdicts[verdicts["verdict"].isin([ABSENT, CANNOT])]
     return {
-        "rows": rows,
+        "rows": [row for row in rows if not row["weak"]],
+        "weak": [row for row in rows if row["weak"]],
         "counts": [{"verdict": verdict, "count": int(count)} for verdict, count in counts.items()],
         "unexplained": len(unexplained(verdicts)),
         "explained": [
@@ -200,6 +206,7 @@ def _letters_note(numbers: Numbers) -> str | None:
     return (
         "A letter behind a share names a column of the same variable whose share is lower: two-sided t tests from the "
         "joint covariance of the columns, Holm’s correction within a row, level 5%, columns of at least 50 respondents."
+        " The letters start again at A with each variable."
     )
 
 
@@ -222,6 +229,7 @@ def _regression(study: Study, numbers: Numbers) -> Results | None:
                 "last": str(levels[-1]),
                 "effect": _record(effect.to_dict()),
                 "test": _record(test.to_dict()) | {"method": "adjusted Wald"},
+                "agree": agree(effect["conf_low"], effect["conf_high"], test["p_value"]),
             }
         )
     parallel = regression.parallel
@@ -248,6 +256,11 @@ def _regression(study: Study, numbers: Numbers) -> Results | None:
     }
 
 
+def agree(conf_low: float, conf_high: float, p_value: float) -> bool:
+    """Whether the interval of one contrast and the test of its whole term say the same of a difference."""
+    return bool(not conf_low <= 0 <= conf_high) == bool(p_value < DETECTABLE)
+
+
 def _weighting(study: Study, numbers: Numbers) -> Results | None:
     """How the respondents were weighted, and what that costs."""
     if numbers.weights is None:
@@ -256,7 +269,7 @@ def _weighting(study: Study, numbers: Numbers) -> Results | None:
     return {
         "by": weighting_names(study) if study.codebook.weight is None else [],
         "column": study.codebook.weight,
-        "targets_source": study.settings.weighting.get("targets_source", "not stated"),
+        "targets_source": study.targets_source or "not stated",
         **{key: float(row[name]) for key, name in (("min", "min"), ("max", "max"), ("deff", "deff_kish"))},
         "n_eff": float(row["n_eff"]),
         "margins": tables.margins_tab(study, numbers),
@@ -264,20 +277,38 @@ def _weighting(study: Study, numbers: Numbers) -> Results | None:
 
 
 def _disclosure(study: Study) -> list[Results] | None:
-    """The eleven disclosure items; of a researcher's file nobody has stated them."""
-    path = study.folder / "disclosure.yaml"
-    if study.kind == "own" or not path.is_file():
+    """The eleven disclosure items; those of a researcher's file lie beside its codebook, or wait to be stated."""
+    theirs = study.folder / DISCLOSURE
+    mine = study.own_folder / DISCLOSURE if study.own_folder is not None and study.kind == "own" else None
+    own = mine is not None and mine.is_file() and not mine.samefile(theirs)
+    path = mine if own and mine is not None else theirs
+    if not path.is_file():
         return None
-    items = yaml.safe_load(path.read_text(encoding="utf-8"))["items"]
+    unknown = study.kind == "own" and not own
     return [
         {
             "item": item["title"],
-            "text": item["value"] or NOT_STATED,
-            "source": item["source"],
-            "here": item["synthetic"] if study.kind == "synthetic" else None,
+            "text": YOURS if unknown else item.get("value") or (YOURS if own else NOT_STATED),
+            "source": None if unknown else item.get("source"),
+            "here": item.get("synthetic") if study.kind == "synthetic" else None,
         }
-        for item in items
+        for item in _disclosure_items(path)
     ]
+
+
+def _disclosure_items(path: Path) -> list[dict[str, Any]]:
+    """Items of a file of disclosures, each a mapping with a title."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SurveyError(f"`{path.name}` must be a YAML file; {error}. Mend it.") from error
+    items = found.get("items") if isinstance(found, dict) else None
+    if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("title") for item in items):
+        raise SurveyError(
+            f"`{path.name}` must be a list `items` whose entries have `title`, `value` and `source`; it is not. "
+            "Copy data/social_credit/disclosure.yaml and change the values."
+        )
+    return items
 
 
 def _sensitivity(study: Study, numbers: Numbers) -> Results | None:
@@ -341,7 +372,10 @@ def _context(study: Study) -> Results:
         return {}
     rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
     return {
-        row["item"]: {"value": float(row["value"]) if row["value"].isdigit() else row["value"], "source": row["source"]}
+        row["item"]: {
+            "value": float(row["value"]) if row["value"].isdigit() else row["value"],
+            **{name: row[name] for name in ("source", "note")},
+        }
         for row in rows
     }
 

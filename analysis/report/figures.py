@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LOWEST_LOG = 10.0  # left end of the axis of followers
-DETECTABLE = 0.05
+LONGEST = 12  # words of a title that can be taken in at a glance
+DETECTABLE = 0.05  # level of every test that a title or a sentence speaks of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,21 @@ class Drawn:
     caption : what it shows, for the page; the picture carries its own title and source.
     alt : what it looks like.
     function : what made it.
+    synthetic : whether it shows synthetic data, which its caption then says first.
     """
 
     name: str
     caption: str
     alt: str
     function: str
+    synthetic: bool = False
 
     def record(self) -> dict[str, object]:
         """The figure as the report's template takes it."""
         return {
             "name": self.name,
             "file": f"figures/{self.name}.svg",
-            "caption": self.caption,
+            "caption": f"Synthetic data. {self.caption}" if self.synthetic else self.caption,
             "alt": self.alt,
             "note": None,
         }
@@ -73,6 +76,7 @@ def draw(study: Study, numbers: Numbers, folder: Path, step: Step) -> dict[str, 
         if found is None:
             continue
         axes, figure = found
+        figure = replace(figure, synthetic=study.kind == "synthetic" and make is not _context)
         step(f"Figure: {figure.name}")
         save_figure(axes, folder / figure.name, figure.alt)
         drawn[figure.name] = figure
@@ -88,10 +92,9 @@ def source_line(study: Study, *, base: int | None = None) -> str:
     if study.kind == "own":
         parts.append(f"Respondents of {study.data_file}")
     else:
-        book = study.codebook
         credit = study.settings.credit
-        when = dates(book.fieldwork or "")
-        parts += [text for text in (credit, dashes(book.population or ""), when) if text]
+        when = dates(study.fieldwork or "")
+        parts += [text for text in (credit, upper_first(dashes(study.population or "")), when) if text]
         if when and credit.endswith(when):
             parts.remove(when)
     if base is not None:
@@ -115,21 +118,33 @@ def dashed(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
 
 
 def finding_title(study: Study, contrasts: pd.DataFrame) -> str:
-    """The finding of the headline figure: with which group variables the share rises and falls."""
-    ways: dict[str, list[str]] = {"higher": [], "lower": []}
+    """The finding of the headline figure: with which group variables the share goes, and how.
+
+    It "rises" or "falls" with a variable only where every group's share is above, or below, the one before, and both
+    the difference of the ends and the test of any difference say so; else it is higher at one end, or differs.
+    """
+    said: dict[str, list[str]] = {}
     for row in contrasts[contrasts["shown"]].to_dict("records"):
-        way = direction_words(row["estimate"], row["conf_low"], row["conf_high"])
-        if way in ways:
-            ways[way].append(study.settings.names[row["variable"]])
+        way = _way(row)
+        if way:
+            said.setdefault(way, []).append(study.settings.names[row["variable"]])
     share = study.settings.share
-    said = [
-        f"{verb} with {listing(names)}"
-        for verb, names in (("rises", ways["higher"]), ("falls", ways["lower"]))
-        if names
-    ]
     if said:
-        return f"{share} {listing(said)}"
+        title = f"{share} {listing(f'{way} {listing(names)}' for way, names in said.items())}"
+        everything = f"{share} differs by {listing(name for names in said.values() for name in names)}"
+        return title if len(title.split()) <= LONGEST else everything
     return f"{share}: no group differs detectably" if contrasts["shown"].any() else f"{share} by group"
+
+
+def _way(row: Mapping[Any, Any]) -> str:
+    """How the share goes with one variable; empty where nothing can be detected."""
+    way = direction_words(row["estimate"], row["conf_low"], row["conf_high"])
+    tested = row["p_value"] < DETECTABLE
+    monotone = {"rising": "rises with", "falling": "falls with"}.get(row["steps"], "")
+    ends = {"higher": "is higher at the top of", "lower": "is lower at the top of"}.get(way, "")
+    if not ends:
+        return "differs by" if tested else ""
+    return monotone if monotone and tested else ends
 
 
 def _ends(values: Sequence[str]) -> str:
@@ -166,17 +181,31 @@ def _composition(study: Study, numbers: Numbers) -> Made:
     answers = rows_of(outcome)
     frame = _ordered(banner, answers, ["total", *study.settings.predictors])
     frame = dashed(frame.assign(panel=frame["banner"].where(frame["banner"] != TOTAL, "")), "group")
-    hidden = "" if frame["shown"].all() else " [u] marks a share that is not shown."
+    hidden = "" if frame["shown"].all() else " [u]: an answer that is not shown; the width of its tile means nothing."
     axes = figures.composition(
         frame,
         group="group",
         panel="panel",
-        colours=palette(len(answers))[::-1] if study.settings.reversed_colours else None,
+        colours=colours_of(study, answers),
         title=_range_title(study, numbers),
         caption=f"{outcome.label}, all respondents and by group.{hidden} {source_line(study)}",
     )
     alt = describe(frame, "composition", group="group", panel="panel", measure="Answers")
     return axes, Drawn("composition", f"{outcome.label}, by group.", alt, "survey.figures.composition")
+
+
+def colours_of(study: Study, names: Sequence[str]) -> list[str]:
+    """Colours of answers and nets of the outcome, the same in every figure.
+
+    An answer has its place in the palette of the whole scale; a net has the colour of its answer next to the middle.
+    """
+    outcome = study.outcome
+    shades = palette(len(outcome.labels))
+    shade = dict(zip(outcome.labels, shades[::-1] if study.settings.reversed_colours else shades, strict=True))
+    middle = (len(outcome.labels) - 1) / 2
+    for net, members in outcome.nets.items():
+        shade[net] = shade[min(members, key=lambda name: abs(outcome.labels.index(name) - middle))]
+    return [shade[name] for name in names]
 
 
 def _ordered(banner: pd.DataFrame, answers: Sequence[str], variables: Sequence[str]) -> pd.DataFrame:
@@ -213,7 +242,7 @@ def _battery(study: Study, numbers: Numbers) -> Made:
     if len(agree):
         most = agree.loc[agree["estimate"].idxmax()]
         share, what = percent(float(most["estimate"])), battery["short"][most["term"]]
-        title = f"{share} agree that {lower_first(statements)} {what}"
+        title = f"Of those with an opinion, {share} agree that {lower_first(statements)} {what}"
     caption = (
         f"“{statements} …”: agreement among those who answered; the figures at the ends add up both answers of a side. "
     )
@@ -238,13 +267,15 @@ def _effects(study: Study, numbers: Numbers) -> Made:
     labels = {name: study.heading(name) for name in study.settings.predictors}
     terms = numbers.regression.terms
     told = [study.settings.names[name] for name in terms.loc[terms["p_value"] < DETECTABLE, "term"]]
-    makes = "makes" if len(told) == 1 else "each make"
-    said = f"{listing(told)} {makes} a difference" if told else "no predictor makes a detectable difference"
+    share = study.settings.share
+    said = f"{share} still differs by {listing(told)}" if told else f"{share}: no predictor differs detectably"
+    if len(told) > 1:
+        said += ", taken together"
     axes = figures.coefficients(
         frame,
         labels=labels,
         xlabel=f"Difference in the share who {study.settings.verb}, percentage points",
-        title=upper_first(said),
+        title=said,
         caption=model_caption(study, numbers),
     )
     alt = describe(frame, "coefficients", measure=f"Average effects on the share who {study.settings.verb}")
@@ -297,6 +328,7 @@ def _probabilities(study: Study, numbers: Numbers) -> Made:
     axes = figures.probabilities(
         frame,
         profile=name,
+        colours=colours_of(study, drawn),
         xlabel=study.heading(name),
         title=title,
         caption="Predicted probability of each answer, averaged over the respondents. " + model_caption(study, numbers),
@@ -354,7 +386,7 @@ def _weights(study: Study, numbers: Numbers) -> Made:
 def _context(study: Study, numbers: Numbers) -> Made:
     """Followers of accounts on Weibo, from other articles, on a logarithmic axis."""
     path = study.folder / "context.csv"
-    if not path.is_file():
+    if study.kind == "own" or not path.is_file():
         return None
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     rows = table[table["topic"] == "Weibo followers"]

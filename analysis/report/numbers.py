@@ -15,6 +15,7 @@ from analysis.study import FOCUS, Study
 from analysis.verdicts import compare, last_against_first, share_of
 from survey import (
     Design,
+    Estimate,
     EstimationError,
     Item,
     Table,
@@ -24,6 +25,7 @@ from survey import (
     topline,
     weight_summary,
 )
+from survey.hypotheses import adjusted_wald, wald_chisq
 from survey.letters import letter_names
 
 TOTAL = "Total"
@@ -41,7 +43,8 @@ class Numbers:
     banners : item -> shares by group: `banner`, `group`, then the columns of a crosstab and `variable`, `letter`.
     tests : Rao-Scott test of each item and group variable: `item`, `by`, `statistic`, `df1`, `df2`, `p_value`.
     groups : share of the focus by group, the total first: `variable`, `group`, ...
-    contrasts : difference of that share between the last and the first group of each predictor.
+    contrasts : difference of that share between the last and the first group of each predictor; `steps`, whether
+        the groups in between only rise or only fall, and `p_value` of the test that all groups are alike.
     battery : toplines of the statements of a battery, among those who answered; None where there is none.
     shares : further shares that the findings name, by `id`.
     regression : the regression; None where it cannot be fitted, for the reason `refused`.
@@ -244,13 +247,41 @@ def _contrasts(study: Study, groups: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for variable in study.settings.predictors:
         mine = groups[groups["variable"] == variable]
-        row = last_against_first(study.design, FOCUS, variable)
         ends = mine.iloc[[0, -1]]
         names = {"variable": variable, "first": ends["group"].iloc[0], "last": ends["group"].iloc[1]}
-        kept = {name: float(row[name]) for name in ("estimate", "std_error", "df", "conf_low", "conf_high")}
-        n = int(ends["n"].sum())
-        rows.append({**names, **kept, "n": n, "shown": bool(ends["shown"].all())})
+        columns = ("estimate", "std_error", "df", "conf_low", "conf_high")
+        kept, shown = dict.fromkeys(columns, np.nan), False
+        if len(mine) > 1:
+            row = last_against_first(study.design, FOCUS, variable)
+            kept, shown = {name: float(row[name]) for name in columns}, bool(ends["shown"].all())
+        found = {"steps": _steps(mine), "p_value": _any_difference(study, variable)}
+        rows.append({**names, **kept, "n": int(ends["n"].sum()), "shown": shown, **found})
     return pd.DataFrame(rows)
+
+
+def _steps(groups: pd.DataFrame) -> str:
+    """Whether the share rises or falls from every group to the next; "mixed" also where one is not shown."""
+    steps = np.diff(groups["estimate"].to_numpy(dtype=np.float64))
+    if not len(steps) or not groups["shown"].all():
+        return "mixed"
+    return "rising" if (steps > 0).all() else "falling" if (steps < 0).all() else "mixed"
+
+
+def _any_difference(study: Study, variable: str) -> float:
+    """P value of the adjusted Wald test that the focus has the same share in all groups; NaN where there is none."""
+    means = mean(study.design, FOCUS, by=variable)
+    k = means.value.size
+    try:
+        found = means.contrast(np.column_stack([-np.ones(k - 1), np.eye(k - 1)])) if k > 1 else None
+        return float("nan") if found is None else adjusted_p_value(found)
+    except EstimationError:
+        return float("nan")  # a group where everybody, or nobody, gives the answer
+
+
+def adjusted_p_value(contrasts: Estimate) -> float:
+    """P value of the adjusted Wald test that all contrasts are zero."""
+    statistic = wald_chisq(contrasts.value, contrasts.vcov)
+    return adjusted_wald(statistic, contrasts.value.size, contrasts.whole_df, "adjusted Wald").p_value
 
 
 def _battery(study: Study) -> pd.DataFrame | None:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from analysis.report.comparison import NOT_APPLICABLE
 from analysis.report.figures import dashed
 from analysis.report.numbers import TOTAL, Numbers
-from analysis.study import Study
-from survey import Item, tables
+from analysis.study import DataKind, Study
+from survey import Item, SurveyError, phrases, tables
 from survey.phrases import dashes, lower_first, odds_ratio, upper_first
 from survey.printing import interval, number, p_value, percent, term_and_level
 from survey.reliability import UNRELIABLE
+from survey.schema import RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from great_tables import GT
@@ -28,28 +30,117 @@ HIDDEN = (
 )
 """Columns left blank in a CSV where `shown` is False: the same rule as in print."""
 
+COLUMN_PAGE = """# Columns of these tables
 
-def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """Write tidy frames at full precision; what print suppresses is blank.
+Numbers at full precision; shares lie between 0 and 1, those of `published.csv` in the unit of the published figure.
+A cell is blank where a number may not be shown (`shown` is False), and where a row has none.
+"""
+COLUMNS = {
+    "data": "synthetic (no person gave these answers), real, or own (a researcher's own file)",
+    "id": "name of the figure in the settings of the study",
+    "item": "question",
+    "answer": "answer or net whose share it is",
+    "by": "group variable that the question is compared by",
+    "variable": "group variable",
+    "banner": "heading of the group variable",
+    "panel": "heading of the group variable in figures",
+    "group": "group of respondents",
+    "letter": "letter of the group; letters start again at A with every group variable",
+    "first": "first group of the variable",
+    "last": "last group, which is compared with the first",
+    "contrast": "the two groups that are compared, the second taken from the first",
+    "steps": "whether the share rises or falls from each group to the next, or is mixed",
+    "count": "respondents who gave the answer, unweighted",
+    "minimum": "lowest number given",
+    "maximum": "highest number given",
+    "unweighted": "share before weighting",
+    "weighted": "share after weighting",
+    "target": "share in the population that the weighting aims at",
+    "gap": "weighted share minus target",
+    "sum": "sum of the weights, scaled to a mean of one",
+    "min": "smallest weight, scaled",
+    "max": "largest weight, scaled",
+    "cv": "coefficient of variation of the weights",
+    "deff_kish": "design effect of weighting after Kish: 1 + cv squared",
+    "method": "test",
+    "df1": "degrees of freedom of the numerator",
+    "df2": "degrees of freedom of the denominator",
+    "test": "rank test; [z] where there is nothing to compare",
+    "statistic_name": "name of the statistic",
+    "effect_name": "measure of effect size",
+    "effect": "effect size",
+    "design_based_statistic": "statistic of the Rao-Scott test of the same two variables, with weights",
+    "design_based_p_value": "p value of the Rao-Scott test",
+    "falsified": "part of those who gave the answer who did not mean it",
+    "statements": "statements that Cronbach's alpha is computed from",
+    **{
+        f"{name}_unweighted": f"{name} of the model without weights"
+        for name in ("estimate", "std_error", "conf_low", "conf_high", "p_value", "n")
+    },
+    "quantity": "what the published figure is about",
+    "base": "whom it is about; of a parameter, its model",
+    "published": "as it was printed",
+    "ours": "the same in this file",
+    "ours_text": "where it is no number",
+    "difference": "ours minus published",
+    "tolerance": "largest difference that counts as a match",
+    "verdict": "what the comparison says",
+    "note": "what a reader should know of it",
+    "unit": "unit of the published figure",
+    "decimals": "decimals printed in the report",
+    "strength": "read: quoted by a source; weak: from a paraphrased copy, reported only",
+    "explained": "whether a difference has a known reason",
+    "reason": "that reason, or why there is no figure",
+    "remark": "what the sources add",
+    "source": "where the figure was published",
+}
+"""Columns of the tables beside those of `survey.schema.RESULT_COLUMNS`, with what they hold."""
+
+
+def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path, kind: DataKind) -> None:
+    """Write tidy frames at full precision, and what their columns hold; what print suppresses is blank.
 
     Parameters
     ----------
     frames : frames by the name of their file, without ending.
     folder : folder for the files.
+    kind : what the first column of every file says of the data.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in frames.items():
-        suppressed(frame).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        marked = suppressed(frame)
+        marked.insert(0, "data", kind)
+        marked.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    (folder / "README.md").write_text(column_page(frames), encoding="utf-8", newline="\n")
+
+
+def column_page(frames: Mapping[str, pd.DataFrame]) -> str:
+    """What the columns of the tables hold, in Markdown.
+
+    Raises
+    ------
+    SurveyError : a column that nothing describes.
+    """
+    meanings = {**COLUMNS, **RESULT_COLUMNS}
+    # The table of probabilities begins with a column per variable that goes along its axis.
+    profiles = [str(name) for name in frames["probabilities"].columns[:1]] if "probabilities" in frames else []
+    used = {str(name): file for file, frame in frames.items() for name in frame.columns}
+    unknown = [f"{name!r} of {file}" for name, file in used.items() if name not in meanings and name not in profiles]
+    if unknown:
+        raise SurveyError(f"`COLUMNS` must say what every column holds; it has no {', '.join(unknown)}. Add it.")
+    meanings |= {name: "group for which the probabilities are predicted" for name in profiles if name not in meanings}
+    rows = "".join(f"| `{name}` | {text} |\n" for name, text in meanings.items() if name in used or name == "data")
+    return f"{COLUMN_PAGE}\n| column | what it holds |\n|---|---|\n{rows}"
 
 
 def suppressed(frame: pd.DataFrame) -> pd.DataFrame:
     """The frame with blanks where `shown` is False."""
     if "shown" not in frame.columns:
-        return frame
+        return frame.copy()
     hidden = ~frame["shown"].astype(bool)
     columns = [name for name in HIDDEN if name in frame.columns]
     if not hidden.any():
-        return frame
+        return frame.copy()
     return frame.astype(dict.fromkeys(columns, object)).mask(np.outer(hidden, frame.columns.isin(columns)), None)
 
 
@@ -89,7 +180,10 @@ def topline_tab(study: Study, item: Item, frame: pd.DataFrame) -> Tab:
     if item.kind == "numeric":
         return _numeric_tab(item, frame)
     base = int(frame["n"].max())
-    printed = dashed(frame.assign(n=frame["count"]), "level")
+    labels = [
+        f"Net: {label}" if net else label for label, net in zip(frame["level"], frame["kind"] == "net", strict=True)
+    ]
+    printed = dashed(frame.assign(n=frame["count"], level=labels), "level")
     table = tables.topline_gt(printed, id=f"topline-{item.name}")
     heads = {"share": "Weighted %" if study.weighted else "%", "interval": "95% interval", "n": "Respondents"}
     table = table.cols_label(cases=heads)
@@ -137,7 +231,7 @@ def banner_tab(study: Study, item: Item, frame: pd.DataFrame) -> Tab:
     letters = [f" ({letter})" if letter else "" for letter in frame["letter"]]
     printed = dashed(frame.assign(kind="level"), "group", "level")
     printed["group"] = [f"{group}{letter}" for group, letter in zip(printed["group"], letters, strict=True)]
-    left_out = ["variable", "letter", "row_base", "row_base_weighted"]
+    left_out = ["variable", "letter", "column_letter", "row_base", "row_base_weighted"]
     left_out += [] if study.weighted else ["column_base_weighted"]
     total = printed["banner"] == TOTAL
     printed["banner"] = printed["banner"].where(~total, "")
@@ -238,10 +332,11 @@ def models_tab(study: Study, numbers: Numbers) -> Tab | None:
         term, level = term_and_level(str(row["term"]))
         cells = []
         for end in ("", "_unweighted"):
-            ratio, low, high = (
-                odds_ratio(float(np.exp(row[f"{name}{end}"]))) for name in ("estimate", "conf_low", "conf_high")
-            )
-            cells += [f"{ratio} ({low}–{high})", p_value(float(row[f"p_value{end}"]))]
+            ratios = {name: float(np.exp(row[f"{name}{end}"])) for name in ("estimate", "conf_low", "conf_high")}
+            cells += [
+                f"{odds_ratio(ratios)} ({phrases.interval(ratios, 'odds_ratio')})",
+                p_value(float(row[f"p_value{end}"])),
+            ]
         rows.append([study.heading(term), dashes(level), *cells])
     other = "Unweighted" if study.weighted else "Model-based"
     columns = ["Variable", "Group", "This report", "p", other, f"p, {other.lower()}"]
@@ -258,6 +353,9 @@ def ranks_tab(study: Study, numbers: Numbers) -> Tab:
     """Rank tests of the outcome between groups."""
     rows = []
     for row in numbers.comparison.rank_tests.to_dict("records"):
+        if row["test"] == NOT_APPLICABLE:
+            rows.append([study.heading(row["variable"]), *[NOT_APPLICABLE] * 6])
+            continue
         digits = 0 if row["statistic"] >= 1000 else 1
         rows.append(
             [
@@ -272,6 +370,8 @@ def ranks_tab(study: Study, numbers: Numbers) -> Tab:
         )
     columns = ["Variable", "Test", "Statistic", "p", "Effect size", "Measure", "p, this report"]
     note = "Tests by pingouin, without weights. This report: Rao–Scott test of the same two variables."
+    if any(NOT_APPLICABLE in row for row in rows):
+        note += f" {NOT_APPLICABLE}: all respondents with an answer are in one group."
     made = plain("rank-tests", f"Rank tests of “{lower_first(study.outcome.label)}” between groups", columns, rows, 2)
     return made | {"numeric": ["Statistic", "p", "Effect size", "p, this report"], "note": note}
 
