@@ -590,8 +590,8 @@ def reading(results: pd.DataFrame) -> str:
         f"covers {of(quantiles & giants, 'woodruff')}.",
         "**Quantiles of heaped values** (income rounded to 100, with 2% of the people on each value): at .1, "
         f"{each(heaped)}. Woodruff's interval, as R has it, goes out from the share at or below the estimated "
-        "quantile; where a value is shared by many that is more than .1, and the whole interval moves up: nearly all "
-        "misses are above. The "
+        "quantile; where a value is shared by many that is more than .1, and the whole interval moves up: all "
+        "misses lie above. The "
         'score interval goes out from .1 itself. Use `interval="score"` for rounded or few-valued numbers, or report '
         "shares.",
         f"**Few clusters**: with {FEW_TOWNS[0]} towns linearization has {of(six, 'linearization')}, CR2 "

@@ -616,7 +616,7 @@ def test_what_does_not_go_together_is_refused() -> None:
     with pytest.raises(survey.EstimationError, match="`thresholds`: a structure counts the answers, used or not"):
         fitted(unused, thresholds="symmetric")
     for options in ({"nominal": "~ age"}, {"scale": "~ age"}, {"thresholds": "equidistant"}):
-        with pytest.raises(survey.EstimationError, match="`fit` must have parallel lines to test them"):
+        with pytest.raises(survey.EstimationError, match="`fit` must have the same slopes at every division"):
             fitted(frame, **options).parallel_lines_test()
     clusters = survey.Design(frame, weight="w", psu="psu")
     for options in ({"nominal": "~ age"}, {"scale": "~ age"}, {"thresholds": "symmetric"}, {"offset": "shift"}):
