@@ -95,7 +95,7 @@ def coefficients(
             "Choose one of these."
         )
     if "kind" in frame.columns:
-        frame = frame[frame["kind"] != "threshold"].reset_index(drop=True)
+        frame = frame[frame["kind"] == "slope"].reset_index(drop=True)
     if scale == "odds ratio":
         frame = frame.assign(**{c: np.exp(frame[c]) for c in ("estimate", "conf_low", "conf_high")})
     names = [term_and_level(str(term)) for term in frame["term"]]

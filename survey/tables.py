@@ -174,7 +174,7 @@ def odds_ratio_table(
 
     Parameters
     ----------
-    tidy : `fit.tidy()`, not exponentiated; thresholds are left out.
+    tidy : `fit.tidy()`, not exponentiated; only slopes are odds ratios, other parameters are left out.
     labels : headings of the terms, by their name in the formula.
     title, note, id : as in `topline_gt`.
 
@@ -188,7 +188,7 @@ def odds_ratio_table(
     """
     frame = _frame(tidy, "term", "estimate", "conf_low", "conf_high", "p_value")
     if "kind" in frame.columns:
-        frame = frame[frame["kind"] != "threshold"]
+        frame = frame[frame["kind"] == "slope"]
     names = [term_and_level(str(term)) for term in frame["term"]]
     body = pd.DataFrame(
         {

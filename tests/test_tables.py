@@ -368,3 +368,20 @@ def test_three_variables_across_share_a_heading() -> None:
     frame.insert(1, "region", "East")
     text = tables.table_html(tables.crosstab_gt(frame))
     assert cells(text)[:2] == [["Answer", "Female / East"], ["Low <2,000", "High"]]
+
+
+def test_parameters_that_are_no_slopes_are_no_odds_ratios() -> None:
+    """exp() of a nominal effect or of an effect on the scale is not the odds ratio of anything."""
+    kinds = ["slope", "nominal", "scale", "threshold"]
+    frame = pd.DataFrame(
+        {
+            "term": ["age", "a|b:age", "scale:age", "a|b"],
+            "estimate": 0.5,
+            "conf_low": 0.1,
+            "conf_high": 0.9,
+            "p_value": 0.01,
+        }
+    )
+    shown = tables.odds_ratio_table(frame.assign(kind=kinds)).as_raw_html()
+    assert shown.count("1.65") == 1
+    assert "scale" not in shown.split("<body")[-1].split("</style>")[-1]
