@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from survey.errors import SurveyError
+from survey.pandoc import program
 from survey.phrases import FILTERS, Reported, as_text, direction, is_shown
 
 if TYPE_CHECKING:
@@ -268,12 +269,8 @@ def _slug(text: str) -> str:
 
 def _pandoc(text: str, folder: Path, metadata: Mapping[str, str]) -> str:
     """Markdown to a whole HTML page by the pandoc of the Python package, whatever else is installed."""
-    import pypandoc
-
-    bundled = Path(pypandoc.__file__).parent / "files" / "pandoc"
-    program = next((p for p in (bundled, bundled.with_suffix(".exe")) if p.is_file()), None)
     command = [
-        str(program or pypandoc.get_pandoc_path()),
+        str(program("render")),
         *("--from", MARKDOWN, "--to", "html5", "--standalone", "--template", str(folder / PAGE)),
         *("--toc", "--toc-depth=2", "--wrap=preserve", "--email-obfuscation=none"),
         *("--variable", f"style={(folder / STYLE).read_text(encoding='utf-8')}"),
