@@ -32,6 +32,7 @@ from survey.goodness_of_fit import goodness_of_fit
 from survey.hypotheses import TestResult
 from survey.items import Item, Level
 from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
+from survey.model_comparison import ModelComparison, compare_models
 from survey.moments import corr, cov, var
 from survey.nonresponse import adjust_nonresponse
 from survey.ordinal import OrdinalFit, ordinal
@@ -65,6 +66,7 @@ __all__ = [
     "Item",
     "Level",
     "LonelyPSUError",
+    "ModelComparison",
     "OrdinalFit",
     "PooledEstimate",
     "PooledFit",
@@ -82,6 +84,7 @@ __all__ = [
     "calibration_summary",
     "compare",
     "compare_conventions",
+    "compare_models",
     "corr",
     "cov",
     "crosstab",

@@ -5,58 +5,50 @@ Never called "margins": a margin is a raking target.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from survey.design import BoolArray, FloatArray
+from survey.averages import (
+    Average,
+    Covariates,
+    Group,
+    average,
+    average_at_means,
+    average_slope,
+    check_covariates,
+    column_changes,
+    difference,
+    groups_of,
+    with_values,
+)
+from survey.design import FloatArray
 from survey.errors import EstimationError
-from survey.estimates import Estimate, as_names, by_names, check_level, refuse_reserved, t_interval
+from survey.estimates import Estimate, as_names, check_level, refuse_reserved, t_interval
 from survey.intervals import proportion_interval
-from survey.links import LINKS, log_difference
-from survey.model_matrix import ModelMatrix
 from survey.ordinal import OrdinalFit
-from survey.predictors import Predictors, limits, location_sums, spread, thresholds
-from survey.statistics import domains
 from survey.variance import covariance
 
-Covariates = Literal["fixed", "estimated"]
 Others = Literal["observed", "means"]
-CENTRAL = (1.0, -8.0, 0.0, 8.0, -1.0)  # five-point differences, twelfths (Abramowitz and Stegun 25.3.6)
-ONE_SIDED = (-25.0, 48.0, -36.0, 16.0, -3.0)
-SMOOTH = 1e-3  # change on halving the step, relative to the largest slope, that is curvature and not a jump
 Nets = Mapping[str, Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Respondents averaged over: `inside` (C,) patterns of the cells, `weight` (L,) of the L patterns of the fit."""
+class Effects:
+    """k averages, or changes of averages, and what their covariance is made of.
 
-    labels: dict[str, object]
-    inside: BoolArray
-    weight: FloatArray
-
-    @property
-    def share(self) -> FloatArray:
-        """(L,) share of each pattern of the fit; zero outside the group."""
-        share: FloatArray = self.weight / self.weight.sum()
-        return share
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Average:
-    """An average over the respondents of a group, per answer.
-
-    `value` (K,); `influence` (C, K) of one respondent with each pattern; `replicated` (R, K) in the replicates.
+    `labels` k rows; `value` (k,); `influence` (C, k) of one respondent with each pattern; `replicated` (R, k) in the
+    replicates; `n` (k,) respondents averaged over.
     """
 
+    labels: pd.DataFrame
     value: FloatArray
     influence: FloatArray
     replicated: FloatArray
-    n: float
+    n: FloatArray
 
 
 def predicted_probabilities(
@@ -98,24 +90,24 @@ def predicted_probabilities(
     profiles = _profiles(at)
     _check_profiles(fit, profiles)
     check_level(level)
-    _check_covariates(covariates)
+    check_covariates(covariates)
     if others not in get_args(Others):
         raise EstimationError(f'`others` must be "observed" or "means"; got {others!r}.')
     if others == "means" and covariates == "estimated":
         raise EstimationError('`covariates` must be "fixed" with others="means"; the means are taken as given.')
     merge, answers = _merge(fit, nets)
-    groups = _groups(fit, by, [str(name) for name in profiles.columns])
+    groups = groups_of(fit, by, [str(name) for name in profiles.columns])
     averages = []
     for group in groups:
         for position in range(len(profiles)):
             setting = {str(name): profiles[name].iloc[position] for name in profiles.columns}
             averages.append(
-                _at_means(fit, setting, group)
+                average_at_means(fit, setting, group)
                 if others == "means"
-                else _average(fit, _set(fit, setting), covariates, group)
+                else average(fit, with_values(fit, setting), covariates, group)
             )
     contexts = _contexts(groups, profiles)
-    made = _estimate(fit, _labels(contexts, answers, fit.outcome), averages, merge, level)
+    made = _estimate(fit, _merged(_labels(contexts, answers, fit.outcome), averages, merge), level)
     low, high = proportion_interval(np.clip(made.value, 0, 1), made.std_error, made.n, made.df, level, "logit")
     return replace(made, conf_low=low, conf_high=high)
 
@@ -155,62 +147,51 @@ def average_effects(
     ----------
     Graubard and Korn (1999), Biometrics 55:652. R equivalent: marginaleffects::avg_comparisons, avg_slopes.
     """
-    merge, answers = _merge(fit, nets)
     check_level(level)
-    _check_covariates(covariates)
-    variables = as_names(variable, "variable")
+    return _estimate(fit, effects_of(fit, as_names(variable, "variable"), nets, covariates, by), level)
+
+
+def effects_of(
+    fit: OrdinalFit, variables: Sequence[str], nets: Nets | None, covariates: Covariates, by: str | Sequence[str] | None
+) -> Effects:
+    """Average effects with their influence; see `average_effects`.
+
+    Raises
+    ------
+    EstimationError : a variable that is not in the formula.
+    """
+    merge, answers = _merge(fit, nets)
+    check_covariates(covariates)
     if not variables:
         raise EstimationError("`variable` must name at least one covariate; got none.")
     for name in variables:
         if name not in fit.cells.frame.columns or name == fit.outcome:
             known = [column for column in fit.cells.frame.columns if column != fit.outcome]
             raise EstimationError(f"`variable` must be a covariate of the formula; {name!r} is not among {known}.")
-    groups = _groups(fit, by, [])
-    averages: dict[int, list[_Average]] = {i: [] for i in range(len(groups))}
+    groups = groups_of(fit, by, [])
+    averages: dict[int, list[Average]] = {i: [] for i in range(len(groups))}
     contrasts, terms = [], []
     for name in variables:
         if name in fit.parts.dtypes:
             first, *rest = fit.parts.dtypes[name].categories
-            settings = [_set(fit, {name: value}) for value in (first, *rest)]
+            settings = [with_values(fit, {name: value}) for value in (first, *rest)]
             for i, group in enumerate(groups):
-                base, *moved = (_average(fit, setting, covariates, group) for setting in settings)
-                averages[i] += [_difference(one, base) for one in moved]
+                base, *moved = (average(fit, setting, covariates, group) for setting in settings)
+                averages[i] += [difference(one, base) for one in moved]
             contrasts += [f"{other} - {first}" for other in rest]
             terms += [name] * len(rest)
         else:
-            change = _change(fit, name)
+            change = column_changes(fit, name)
             for i, group in enumerate(groups):
-                averages[i].append(_average_slope(fit, change, covariates, group))
+                averages[i].append(average_slope(fit, change, covariates, group))
             contrasts.append(f"per unit of {name}")
             terms.append(name)
     contexts = _contexts(groups, pd.DataFrame({"contrast": contrasts, "term": terms}))
     labels = _labels(contexts.drop(columns="term"), answers, contexts["term"].repeat(len(answers)).to_list())
-    return _estimate(fit, labels, [one for own in averages.values() for one in own], merge, level)
+    return _merged(labels, [one for own in averages.values() for one in own], merge)
 
 
-def _groups(fit: OrdinalFit, by: str | Sequence[str] | None, settings: Sequence[str]) -> list[_Group]:
-    """Groups of respondents that the by-variables make; one of all without them."""
-    names = by_names(by)
-    known = [name for name in fit.cells.frame.columns if name != fit.outcome]
-    unknown = [name for name in names if name not in known or name in settings]
-    if unknown:
-        raise EstimationError(
-            f"`by` must name covariates of the model that `at` does not set; {unknown} not among "
-            f"{[name for name in known if name not in settings]}. Add the variable to the formula."
-        )
-    found = domains(fit.cells, names)
-    live = fit.cells.inside
-    return [
-        _Group(
-            {str(name): found.labels[name].iloc[i] for name in found.labels.columns},
-            member,
-            np.where(member, fit.cells.weight, 0.0)[live],
-        )
-        for i, member in enumerate(found.indicator.T)
-    ]
-
-
-def _contexts(groups: Sequence[_Group], rows: pd.DataFrame) -> pd.DataFrame:
+def _contexts(groups: Sequence[Group], rows: pd.DataFrame) -> pd.DataFrame:
     """Rows repeated for each group, with the labels of the group first."""
     if not groups[0].labels:
         return rows
@@ -219,12 +200,6 @@ def _contexts(groups: Sequence[_Group], rows: pd.DataFrame) -> pd.DataFrame:
         own = pd.DataFrame({name: [value] * len(rows) for name, value in group.labels.items()}, index=rows.index)
         parts.append(pd.concat([own, rows], axis=1))
     return pd.concat(parts, ignore_index=True)
-
-
-def _check_covariates(covariates: str) -> None:
-    """Raise unless the treatment of the covariates is known."""
-    if covariates not in get_args(Covariates):
-        raise EstimationError(f'`covariates` must be "fixed" or "estimated"; got {covariates!r}.')
 
 
 def _profiles(at: Mapping[str, object] | pd.DataFrame) -> pd.DataFrame:
@@ -290,247 +265,29 @@ def _labels(contexts: pd.DataFrame, answers: Sequence[object], term: str | list[
     return repeated.assign(term=term, level=pd.Series(list(answers) * len(contexts), dtype=object))
 
 
-def _probabilities(fit: OrdinalFit, predictors: Predictors, params: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(L, K) probabilities of the answers, and the (L, q) limits between them.
-
-    Raises
-    ------
-    EstimationError : thresholds that cross, so that an answer would have a negative probability.
-    """
-    own = fit.parameters(params)
-    if predictors.nominal.shape[1] and np.diff(thresholds(predictors, own.thresholds), axis=1).min(initial=1.0) <= 0:
-        raise EstimationError(
-            "`at`: thresholds cross at a profile, or in a replicate of the design, so that an answer would have a "
-            "negative probability: the nominal effects are extrapolated. Choose profiles nearer to the respondents."
-        )
-    at = limits(predictors, own)
-    ends = np.full((len(at), 1), np.inf)
-    return np.exp(log_difference(LINKS[fit.link], np.hstack([at, ends]), np.hstack([-ends, at]))), at
-
-
-def _by_answer(by_limit: FloatArray) -> FloatArray:
-    """Differences between neighbouring limits along the first axis, those at infinity being constant: q to K rows."""
-    padded = np.concatenate([np.zeros((1, *by_limit.shape[1:])), by_limit, np.zeros((1, *by_limit.shape[1:]))])
-    result: FloatArray = np.diff(padded, axis=0)
-    return result
-
-
-def _density(fit: OrdinalFit, at: FloatArray) -> FloatArray:
-    """(L, q) density at the limits."""
-    with np.errstate(over="ignore"):
-        density: FloatArray = np.exp(LINKS[fit.link].log_pdf(at))
-    return density
-
-
-def _set(fit: OrdinalFit, setting: Mapping[str, object]) -> Predictors:
-    """Columns of the respondents' patterns with some covariates set."""
-    frame = fit.cells.frame[fit.cells.inside]
-    return fit.parts.predictors(frame.assign(**{name: _filled(frame, name, value) for name, value in setting.items()}))
-
-
-def _filled(frame: pd.DataFrame, name: str, value: object) -> pd.Series[Any]:
-    """Column that holds one value: a level of a categorical covariate, a number otherwise."""
-    dtype = frame[name].dtype
-    categorical = isinstance(dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(dtype)
-    return pd.Series([value] * len(frame), index=frame.index, dtype=dtype if categorical else np.float64)
-
-
-def _gradient(fit: OrdinalFit, predictors: Predictors, at: FloatArray, share: FloatArray) -> FloatArray:
-    """(K, k) derivative of average probabilities by the parameters, in the order of `fit.params`."""
-    own = fit.parameters(_array(fit.params))
-    weighted = share[:, None] * _density(fit, at)
-    by_threshold, by_slope = location_sums(predictors, weighted / spread(predictors, own.scale)[:, None])
-    by_scale = -(weighted * at).T @ predictors.scale
-    return _by_answer(np.hstack([by_slope, by_threshold, by_scale]))
-
-
-def _average(fit: OrdinalFit, predictors: Predictors, covariates: Covariates, group: _Group) -> _Average:
-    """Average probabilities of a group with given columns."""
-    value, at = _probabilities(fit, predictors, _array(fit.params))
-    average = group.share @ value
-    influence = _influence(fit, _gradient(fit, predictors, at, group.share), value - average, covariates, group)
-
-    def under(params: FloatArray, weight: FloatArray) -> FloatArray:
-        """(K,) average under the parameters and weights of a replicate."""
-        used = weight != 0
-        moved: FloatArray = weight[used] @ _probabilities(fit, predictors.rows(used), params)[0] / weight.sum()
-        return moved
-
-    return _Average(
-        average, influence, _replicated(fit, under, covariates, group), float(fit.cells.n[group.inside].sum())
-    )
-
-
-def _at_means(fit: OrdinalFit, setting: Mapping[str, object], group: _Group) -> _Average:
-    """Probabilities at one profile: covariates that are not set are at their means in the group."""
-    frame, share = fit.cells.frame[fit.cells.inside], group.share
-    offset = np.zeros(1)
-    if fit.parts.offset is not None:
-        given = setting.get(fit.parts.offset)
-        known = share @ fit.predictors.offset[fit.cells.inside]
-        offset[0] = known if given is None else np.asarray(given, dtype=np.float64)
-    location, nominal, scale = (matrix.at_means(frame, share, setting)[None, :] for matrix in fit.parts.matrices())
-    profile = Predictors(location, nominal, scale, offset, fit.parts.structure)
-    value, at = _probabilities(fit, profile, _array(fit.params))
-    influence = fit.influence @ _gradient(fit, profile, at, np.ones(1)).T
-    replicated = [_probabilities(fit, profile, params)[0][0] for params in fit.replicated]
-    return _Average(
-        value[0], influence, np.array(replicated).reshape(-1, value.shape[1]), float(fit.cells.n[group.inside].sum())
-    )
-
-
-def _influence(
-    fit: OrdinalFit, gradient: FloatArray, deviation: FloatArray, covariates: Covariates, group: _Group
-) -> FloatArray:
-    """(C, K) influence of averages: through the parameters and, where estimated, through who was sampled."""
-    influence = fit.influence @ gradient.T
-    if covariates == "estimated":
-        among = group.inside[fit.cells.inside]
-        influence[group.inside] += deviation[among] / group.weight.sum()
-    return influence
-
-
-def _replicated(
-    fit: OrdinalFit, under: Callable[[FloatArray, FloatArray], FloatArray], covariates: Covariates, group: _Group
-) -> FloatArray:
-    """(R, K) averages in the replicates; their weights count where covariates are estimated."""
-    if len(fit.replicated) == 0:
-        return np.zeros((0, len(fit.levels)))
-    weights = [group.weight] * len(fit.replicated)
-    if covariates == "estimated":
-        inside = fit.cells.inside
-        weights = list(np.where(group.inside[inside][:, None], fit.cells.replicate_weight[inside], 0.0).T)
-        absent = sum(not weight.sum() > 0 for weight in weights)
-        if absent:
-            raise EstimationError(
-                f"`by`: nobody of a group has a weight in {absent} of {len(weights)} replicates, so that its average "
-                'does not exist there. Merge groups, or use covariates="fixed".'
-            )
-    return np.array([under(params, weight) for params, weight in zip(fit.replicated, weights, strict=True)])
-
-
-def _change(fit: OrdinalFit, variable: str) -> Predictors:
-    """Derivatives of the columns of the respondents' patterns by a numeric covariate."""
-    size = int(fit.cells.inside.sum())
-    location, nominal, scale = (_column_slopes(fit, matrix, variable) for matrix in fit.parts.matrices())
-    offset = np.full(size, float(fit.parts.offset == variable))
-    return Predictors(location, nominal, scale, offset, fit.parts.structure)
-
-
-def _average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, group: _Group) -> _Average:
-    """Average derivatives by a numeric covariate, given the derivatives of the columns.
-
-    The derivative of a limit `a = (theta(z) - x b - o) / c` with `c = exp(s g)` is `a' = (theta(z') - x' b - o') / c -
-    a s'g`, where theta(z') leaves the constant out.
-    """
-    predictors = fit.predictors.rows(fit.cells.inside)
-    own = fit.parameters(_array(fit.params))
-    at = limits(predictors, own)
-    move = _limit_slopes(fit, predictors, change, _array(fit.params))
-    density = _density(fit, at)
-    bend = LINKS[fit.link].pdf_slope(at) * density  # f'
-    effects = _by_answer((density * move).T).T
-    share = group.share[:, None]
-    wider = (change.scale @ own.scale)[:, None]
-    inverse = 1 / spread(predictors, own.scale)[:, None]
-    by_threshold, by_slope = location_sums(predictors, share * (bend * move - density * wider) * inverse)
-    more_threshold, more_slope = location_sums(change, share * density * inverse, constant=0.0)
-    by_scale = -(share * (bend * move * at + density * move)).T @ predictors.scale
-    by_scale -= (share * density * at).T @ change.scale
-    gradient = _by_answer(np.hstack([by_slope + more_slope, by_threshold + more_threshold, by_scale]))
-    value = group.share @ effects
-    influence = _influence(fit, gradient, effects - value, covariates, group)
-
-    def under(params: FloatArray, weight: FloatArray) -> FloatArray:
-        """(K,) average derivative under the parameters and weights of a replicate."""
-        moved = _density(fit, limits(predictors, fit.parameters(params)))
-        moved *= _limit_slopes(fit, predictors, change, params)
-        average: FloatArray = _by_answer(moved.T @ weight) / weight.sum()
-        return average
-
-    return _Average(
-        value, influence, _replicated(fit, under, covariates, group), float(fit.cells.n[group.inside].sum())
-    )
-
-
-def _limit_slopes(fit: OrdinalFit, predictors: Predictors, change: Predictors, params: FloatArray) -> FloatArray:
-    """(L, q) derivatives of the limits by a covariate."""
-    own = fit.parameters(params)
-    r = fit.parts.structure.shape[1]
-    moved = change.nominal @ own.thresholds[r:].reshape(-1, r) @ fit.parts.structure.T
-    moved = moved - (change.location @ own.slopes + change.offset)[:, None]
-    moved = moved / spread(predictors, own.scale)[:, None]
-    if change.scale.shape[1]:
-        moved = moved - limits(predictors, own) * (change.scale @ own.scale)[:, None]
-    return moved
-
-
-def _column_slopes(fit: OrdinalFit, matrix: ModelMatrix, variable: str) -> FloatArray:
-    """(L, p) derivatives of the columns by a numeric covariate, by differences of fourth order.
-
-    Where every factor is a plain column these are linear in the covariate and one step of a power of two gives the
-    derivative to rounding. Otherwise each pattern has a step in proportion to its own value, one-sided at the ends
-    of the observed range (splines are defined nowhere else), and halving it must not change the result.
-    """
-    frame = fit.cells.frame[fit.cells.inside]
-    if not matrix.uses(variable):
-        return np.zeros((len(frame), len(matrix.columns)))
-    x = frame[variable].astype(np.float64).to_numpy()
-    size = float(np.abs(x).max())
-    if matrix.is_plain:
-        step = 2.0 ** np.floor(np.log2(size)) if size > 0 else 1.0
-        up, down = (matrix.evaluate(frame.assign(**{variable: x + sign * step})) for sign in (1, -1))
-        return (up - down) / (2 * step)
-    if matrix.encodes_as_levels(variable):
-        raise EstimationError(
-            f"`variable`: {variable!r} enters the formula as levels, so it has no slope. Make it a categorical "
-            "column; its effects are then differences between levels."
-        )
-    steps = 1e-3 * np.maximum(np.abs(x), 1e-3 * max(float(x.std()), 1e-12))
-    one, other = (
-        _difference_quotient(matrix, frame, variable, steps),
-        _difference_quotient(matrix, frame, variable, steps / 2),
-    )
-    scale = np.abs(other).max(axis=0)
-    if not scale.any() or (np.abs(one - other) > SMOOTH * np.maximum(scale, 1e-6 * scale.max())).any():
-        raise EstimationError(
-            f"`variable`: the formula jumps or is flat in {variable!r}, so an average slope means nothing. Compare "
-            "`predicted_probabilities` at chosen values instead."
-        )
-    return other
-
-
-def _difference_quotient(matrix: ModelMatrix, frame: pd.DataFrame, variable: str, steps: FloatArray) -> FloatArray:
-    """(C, p) five-point differences with a step per pattern, one-sided at the ends of the observed range."""
-    x = frame[variable].astype(np.float64).to_numpy()
-    low, high = x - 2 * steps < x.min(), x + 2 * steps > x.max()
-    direction = np.where(high & ~low, -1.0, 1.0)
-    sided = low | high
-    total: FloatArray = np.zeros((len(x), len(matrix.columns)))
-    for i in range(5):
-        offset = np.where(sided, direction * i, i - 2)
-        weight = np.where(sided, direction * ONE_SIDED[i], CENTRAL[i]) / (12 * steps)
-        total += weight[:, None] * matrix.evaluate(frame.assign(**{variable: x + offset * steps}))
-    return total
-
-
-def _estimate(
-    fit: OrdinalFit, labels: pd.DataFrame, averages: Sequence[_Average], merge: FloatArray, level: float
-) -> Estimate:
-    """Estimate of averages and their merged answers, with the design's covariance and t intervals."""
-    value = np.concatenate([merge @ average.value for average in averages])
-    influence = np.hstack([average.influence @ merge.T for average in averages])
-    replicated = np.hstack([average.replicated @ merge.T for average in averages])
-    vcov = covariance(fit.cells, value, influence, lambda _: replicated)
-    k = value.size
-    df, n = np.full(k, fit.df), np.repeat([average.n for average in averages], len(merge))
-    low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, level)
-    return Estimate(
+def _merged(labels: pd.DataFrame, averages: Sequence[Average], merge: FloatArray) -> Effects:
+    """Averages followed by their merged answers."""
+    return Effects(
         labels=labels,
-        value=value,
+        value=np.concatenate([merge @ one.value for one in averages]),
+        influence=np.hstack([one.influence @ merge.T for one in averages]),
+        replicated=np.hstack([one.replicated @ merge.T for one in averages]),
+        n=np.repeat([one.n for one in averages], len(merge)),
+    )
+
+
+def _estimate(fit: OrdinalFit, effects: Effects, level: float) -> Estimate:
+    """Estimate with the design's covariance and t intervals."""
+    vcov = covariance(fit.cells, effects.value, effects.influence, lambda _: effects.replicated)
+    k = effects.value.size
+    df = np.full(k, fit.df)
+    low, high = t_interval(effects.value, np.sqrt(np.diag(vcov)), df, level)
+    return Estimate(
+        labels=effects.labels,
+        value=effects.value,
         vcov=vcov,
         df=df,
-        n=n,
+        n=effects.n,
         deff=np.full(k, np.nan),
         conf_low=low,
         conf_high=high,
@@ -539,14 +296,3 @@ def _estimate(
         whole_n=float(fit.n),
         left_out=fit.cells.left_out,
     )
-
-
-def _difference(one: _Average, other: _Average) -> _Average:
-    """Difference of two averages."""
-    return _Average(one.value - other.value, one.influence - other.influence, one.replicated - other.replicated, one.n)
-
-
-def _array(values: pd.Series[float]) -> FloatArray:
-    """Values of a Series."""
-    array: FloatArray = np.asarray(values, dtype=np.float64)
-    return array

@@ -21,6 +21,8 @@ from survey.schema import RESULT_COLUMNS
 from survey.statistics import Domains, Statistic, Terms
 from survey.variance import covariance, degrees_of_freedom
 
+ROUNDING = 1e-15  # variance of a combination, relative to the largest it could have, that is rounding error
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
@@ -183,6 +185,9 @@ class Estimate:
         unknown = np.isnan(np.diag(self.vcov))
         vcov = slopes @ np.where(unknown | unknown[:, None], 0.0, self.vcov) @ slopes.T
         lost = (slopes[:, unknown] != 0).any(axis=1)
+        largest = np.abs(slopes) @ np.nan_to_num(self.std_error)
+        fixed = np.diag(vcov) <= ROUNDING * largest**2
+        vcov[fixed], vcov[:, fixed] = 0.0, 0.0
         vcov[lost], vcov[:, lost] = np.nan, np.nan
         value = np.where((slopes[:, np.isnan(self.value)] != 0).any(axis=1), np.nan, value)
         few = None if self.few is None else self.few.combined(slopes)

@@ -287,3 +287,11 @@ def test_many_variables_under_calibration_keep_their_patterns_apart() -> None:
     margins = {"a": {i: 1 / 16 for i in range(16)}, "b": {0: 0.5, 1: 0.25, 2: 0.25}}
     raked = survey.rake(survey.Design(data), margins)
     np.testing.assert_allclose(survey.mean(raked, items).value[:4], survey.mean(raked, "q00").value, rtol=1e-12)
+
+
+def test_a_combination_that_cannot_vary_has_a_standard_error_of_zero() -> None:
+    frame = pd.DataFrame({"x": pd.Categorical(list("abcabcacca")), "w": np.arange(1.0, 11.0) / 7})
+    shares = survey.mean(survey.Design(frame, weight="w"), "x")
+    for weights in ([1.0, 1.0, 1.0], [0.1, 0.1, 0.1]):
+        added = shares.contrast(np.array([weights]))
+        assert added.std_error[0] == 0.0

@@ -25,7 +25,9 @@ ORDER = (
     *("links", "model_matrix", "predictors", "model_parts", "likelihood", "refitting", "separation"),
     *(
         "ordinal",
+        "averages",
         "effects",
+        "model_comparison",
         "bias_reduction",
         "information",
         "nesting",
