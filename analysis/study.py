@@ -44,6 +44,7 @@ class Settings:
     reversed_colours : draw the highest answer in the colour of the lowest, as where it is a party with a colour.
     not_a_question, not_in_topline : items without a detailed table, and without a topline.
     parallel_lines : merged answers for the test of parallel lines; empty: the answers themselves.
+    gradients : steps of further predictors that the regression is fitted with again; empty: not done.
     battery : statements that one figure shows together: items, reversed, statements, short.
     asked_of : item -> who was asked, where not everybody was.
     shares : name -> item, answer and domain of further shares.
@@ -68,6 +69,7 @@ class Settings:
     not_a_question: Sequence[str] = ()
     not_in_topline: Sequence[str] = ()
     parallel_lines: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    gradients: Mapping[str, Any] = field(default_factory=dict)
     battery: Mapping[str, Any] = field(default_factory=dict)
     asked_of: Mapping[str, str] = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -310,6 +312,9 @@ def _check_questionnaire(book: Codebook, settings: Settings, path: Path | None) 
     """Raise unless the codebook has the items that the report is about."""
     items = [settings.outcome, *settings.predictors, *settings.banner, *settings.battery.get("items", ())]
     items += [entry["item"] for entry in settings.shares.values()]
+    made = settings.gradients.get("made", {})
+    items += [name for rule in made.values() for name in (rule["item"], rule["by"])]
+    items += [name for added in settings.gradients.get("steps", {}).values() for name in added if name not in made]
     columns = {column for item in book.items.values() for column in item.columns}
     lacking = [name for name in dict.fromkeys(items) if name not in columns]
     if lacking:

@@ -66,6 +66,8 @@ def results(study: Study, numbers: Numbers, drawn: Mapping[str, Drawn]) -> Resul
         "tables_note": _letters_note(numbers),
         "regression": _regression(study, numbers),
         "refused": numbers.refused,
+        "gradients": _gradients(study, numbers),
+        "ungraded": numbers.ungraded,
         "weighting": _weighting(study, numbers),
         "disclosure": _disclosure(study),
         "precision": tables.precision_tab(study, numbers),
@@ -256,6 +258,42 @@ def _regression(study: Study, numbers: Numbers) -> Results | None:
     }
 
 
+def _gradients(study: Study, numbers: Numbers) -> Results | None:
+    """How the differences between groups change from the first model to the last."""
+    found = numbers.gradients
+    if found is None:
+        return None
+    first, last = found.comparison.names[0], found.comparison.names[-1]
+    effects, changes = found.last_groups(found.effects), found.last_groups(found.changes)
+    predictors = []
+    for name in study.settings.predictors:
+        mine = effects[effects["term"] == name].set_index("model")
+        change = changes[(changes["term"] == name) & (changes["model"] == last)].iloc[0]
+        test = found.tests[(found.tests["term"] == name) & (found.tests["model"] == last)].iloc[0]
+        levels = list(found.comparison.fits[0].matrix.dtypes[name].categories)
+        before, after = mine.loc[first], mine.loc[last]
+        predictors.append(
+            {
+                "label": study.heading(name),
+                "first": str(levels[0]),
+                "last": str(levels[-1]),
+                "before": _record(before.to_dict()),
+                "after": _record(after.to_dict()),
+                "change": _record(change.to_dict()),
+                "shrinks": bool(abs(after["estimate"]) < abs(before["estimate"])),
+                "test": _record(test.to_dict()) | {"method": "adjusted Wald", "p_value": float(test["p_adjusted"])},
+                "agree": agree(change["conf_low"], change["conf_high"], test["p_adjusted"]),
+            }
+        )
+    return {
+        "n": found.comparison.fits[0].n,
+        "dropped": study.design.n - found.comparison.fits[0].n,
+        "added": list(study.settings.gradients["added"]),
+        "predictors": predictors,
+        "table": tables.gradients_tab(study, numbers),
+    }
+
+
 def agree(conf_low: float, conf_high: float, p_value: float) -> bool:
     """Whether the interval of one contrast and the test of its whole term say the same of a difference."""
     return bool(not conf_low <= 0 <= conf_high) == bool(p_value < DETECTABLE)
@@ -395,6 +433,9 @@ MADE_BY = {
     "effects": ("Average effects", "survey.average_effects"),
     "probabilities": ("Predicted probabilities", "survey.predicted_probabilities"),
     "term_tests": ("Tests of the predictors", "survey.OrdinalFit.term_test"),
+    "gradients": ("Effects with more predictors", "survey.compare_models"),
+    "gradient_changes": ("Changes of these effects", "survey.ModelComparison.changes"),
+    "gradient_tests": ("Tests of these changes", "survey.ModelComparison.tests"),
     "parallel_lines": ("Test of parallel lines", "survey.OrdinalFit.parallel_lines_test"),
     "sensitivity": ("If some did not mean it", "analysis.report.sensitivity.remaining"),
     "sensitivity_by_group": ("If some did not mean it, by group", "analysis.report.sensitivity.break_even"),

@@ -69,7 +69,10 @@ def draw(study: Study, numbers: Numbers, folder: Path, step: Step) -> dict[str, 
     -------
     The figures by name.
     """
-    makers = (_headline, _composition, _battery, _effects, _odds, _probabilities, _margins, _weights, _context)
+    makers = (
+        *(_headline, _composition, _battery, _effects, _odds, _probabilities),
+        *(_gradients, _margins, _weights, _context),
+    )
     drawn: dict[str, Drawn] = {}
     for make in makers:
         found = make(study, numbers)
@@ -301,6 +304,39 @@ def _odds(study: Study, numbers: Numbers) -> Made:
     alt = describe(frame, "coefficients", measure="Odds ratios of a higher answer")
     return axes, Drawn(
         "odds-ratios", "Odds ratios of a higher answer.", alt, "survey.ordinal, survey.figures.coefficients"
+    )
+
+
+def _gradients(study: Study, numbers: Numbers) -> Made:
+    """Difference between the last and the first group of each predictor, in every model."""
+    found = numbers.gradients
+    if found is None:
+        return None
+    rows = found.last_groups(found.effects)
+    frame = dashed(rows, "contrast").assign(level=rows["model"])
+    last = found.comparison.names[-1]
+    tests = found.tests[(found.tests["model"] == last) & (found.tests["p_adjusted"] < DETECTABLE)]
+    told = [study.settings.names[name] for name in tests["term"]]
+    title = "No difference changes detectably with further predictors"
+    if told:
+        base = rows[rows["model"] == found.comparison.names[0]].set_index("term")["estimate"]
+        full = rows[rows["model"] == last].set_index("term")["estimate"]
+        how = "shrinks" if (full.abs() < base.abs())[tests["term"]].all() else "changes"
+        title = f"The difference by {listing(told)} {how} with further predictors"
+    axes = figures.coefficients(
+        frame,
+        labels={name: study.heading(name) for name in study.settings.predictors},
+        xlabel=f"Difference in the share who {study.settings.verb}, percentage points",
+        title=title,
+        caption="Last group compared with the first; 95% intervals. All models: the same respondents. "
+        + source_line(study, base=found.comparison.fits[0].n),
+    )
+    alt = describe(frame, "coefficients", measure=f"Effects on the share who {study.settings.verb} in each model")
+    return axes, Drawn(
+        "gradients",
+        f"Differences in the share who {study.settings.verb}, with more and more else taken into account.",
+        alt,
+        "survey.compare_models, survey.figures.coefficients",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.report.comparison import Comparison, compare_unweighted
+from analysis.report.gradients import Gradients, gradients
 from analysis.report.regression import Regression, regress
 from analysis.report.sensitivity import break_even, remaining
 from analysis.study import FOCUS, Study
@@ -48,6 +49,7 @@ class Numbers:
     battery : toplines of the statements of a battery, among those who answered; None where there is none.
     shares : further shares that the findings name, by `id`.
     regression : the regression; None where it cannot be fitted, for the reason `refused`.
+    gradients : the regression with more predictors; None where that is not asked for, or for the reason `ungraded`.
     weights, margins, pairs : diagnostics of the weighting, and the weights before and after; None if unweighted.
     remaining, break_even : sensitivity of the focus to answers that were not meant; the total is the first row.
     comparison : what unweighted analysis would have said.
@@ -63,6 +65,8 @@ class Numbers:
     shares: pd.DataFrame
     regression: Regression | None
     refused: str | None
+    gradients: Gradients | None
+    ungraded: str | None
     weights: pd.DataFrame | None
     margins: pd.DataFrame | None
     pairs: pd.DataFrame | None
@@ -97,6 +101,8 @@ def compute(study: Study, step: Step) -> Numbers:
     groups = _groups(study)
     step("Regression")
     regression, refused = _regression(study)
+    step("Regression with more predictors")
+    graded, ungraded = gradients(study) if regression else (None, None)
     step("Unweighted analysis, for comparison")
     comparison = compare_unweighted(study, regression.fit if regression else None)
     step("Published figures")
@@ -115,6 +121,8 @@ def compute(study: Study, step: Step) -> Numbers:
         shares=_shares(study),
         regression=regression,
         refused=refused,
+        gradients=graded,
+        ungraded=ungraded,
         weights=_scaled_summary(study.design) if study.weighted else None,
         margins=margin_table(study.design, study.margins) if raked and study.margins else None,
         pairs=pairs.groupby(["before", "after"]).size().rename("n").reset_index() if study.weighted else None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,9 @@ COLUMNS = {
     "first": "first group of the variable",
     "last": "last group, which is compared with the first",
     "contrast": "the two groups that are compared, the second taken from the first",
+    "model": "which predictors the regression has, each model those of the models before it too",
+    "since": "model that it is compared with",
+    "p_adjusted": "p value adjusted for the number of tests (Holm)",
     "steps": "whether the share rises or falls from each group to the next, or is mixed",
     "count": "respondents who gave the answer, unweighted",
     "minimum": "lowest number given",
@@ -172,6 +175,13 @@ def frames(study: Study, numbers: Numbers) -> dict[str, pd.DataFrame]:
             "term_tests": fit.terms,
             "parallel_lines": fit.parallel.tidy() if fit.parallel else None,
         }
+    if numbers.gradients is not None:
+        found = numbers.gradients
+        made |= {
+            "gradients": found.effects,
+            "gradient_changes": found.changes,
+            "gradient_tests": found.tests,
+        }
     return {name: frame for name, frame in made.items() if frame is not None and len(frame)}
 
 
@@ -285,6 +295,39 @@ def odds_tab(study: Study, numbers: Numbers) -> Tab | None:
         "caption": "Odds ratios of a higher answer",
         "note": None,
     }
+
+
+def gradients_tab(study: Study, numbers: Numbers) -> Tab | None:
+    """Difference between the last and the first group of each predictor in every model, and how it changes."""
+    found = numbers.gradients
+    if found is None:
+        return None
+    effects, changes = found.last_groups(found.effects), found.last_groups(found.changes)
+    changed = {(row["term"], row["model"]): row for row in changes.to_dict("records")}
+    tested = {(row["term"], row["model"]): row for row in found.tests.to_dict("records")}
+    rows = []
+    for name in study.settings.predictors:
+        mine = effects[effects["term"] == name]
+        for row in mine.to_dict("records"):
+            key = (name, row["model"])
+            test = tested.get(key)
+            cells = [with_interval(row), with_interval(changed[key]) if test else "–"]
+            cells += [number(test["statistic"], 2), p_value(test["p_adjusted"])] if test else ["–", "–"]
+            rows.append([study.heading(name), str(row["model"]), *cells])
+    columns = ["Variable", "Predictors", "Difference (interval)", "Change (interval)", "F", "p, adjusted"]
+    note = (
+        "Last group of each variable against the first, in percentage points, with 95% intervals. Change: from the "
+        "first model. F: adjusted Wald test that no group of the variable changed, from the joint covariance of the "
+        "models; p values adjusted for the number of tests (Holm)."
+    )
+    caption = f"Differences in the share who {study.settings.verb}, with more and more else taken into account"
+    return plain("gradients", caption, columns, rows, 2, note)
+
+
+def with_interval(row: Mapping[Hashable, Any]) -> str:
+    """A difference in percentage points and its interval."""
+    record = {str(name): value for name, value in row.items()}
+    return f"{phrases.signed_points(record)} ({phrases.interval(record, 'points', 1).removesuffix(' points')})"
 
 
 def compared(study: Study, name: str) -> str:
