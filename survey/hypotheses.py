@@ -157,20 +157,14 @@ def adjust_p_values(p_values: ArrayLike, correction: Correction = "holm") -> Flo
 
     References
     ----------
-    Holm (1979), Scand. J. Stat. 6:65; Benjamini and Hochberg (1995), JRSS B 57:289. The same values as
-    statsmodels.stats.multitest.multipletests, which collects garbage on every call.
+    Holm (1979), Scand. J. Stat. 6:65; Benjamini and Hochberg (1995), JRSS B 57:289. Computed by pingouin.multicomp.
     """
     if correction not in get_args(Correction):
         raise EstimationError(f"`correction` must be one of {', '.join(get_args(Correction))}; got {correction!r}.")
-    raw = np.asarray(p_values, dtype=np.float64)
-    adjusted = raw.copy()
-    made = np.flatnonzero(~np.isnan(raw))
-    if correction == "none" or made.size == 0:
-        return adjusted
-    order = made[np.argsort(raw[made], kind="stable")]
-    if correction == "holm":
-        stepped = np.maximum.accumulate(raw[order] * np.arange(order.size, 0, -1))
-    else:
-        stepped = np.minimum.accumulate((raw[order] * order.size / np.arange(1, order.size + 1))[::-1])[::-1]
-    adjusted[order] = np.minimum(stepped, 1.0)
+    raw = np.array(p_values, dtype=np.float64)
+    if correction == "none" or raw.size == 0:
+        return raw
+    from pingouin import multicomp
+
+    adjusted: FloatArray = multicomp(raw, method="holm" if correction == "holm" else "fdr_bh")[1]
     return adjusted
