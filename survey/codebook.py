@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -14,6 +15,8 @@ from survey.codebook_page import codebook_page
 from survey.codebook_yaml import dump_yaml, parse_yaml
 from survey.errors import CodebookError
 from survey.items import Item, Level, as_code, did_you_mean, item_problems
+from survey.labelled_files import draft_items
+from survey.record_files import read_file
 from survey.schema import companion, respondent_schema
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Codebook", "Item", "Level"]
 
 DATA_KINDS = ("synthetic", "real")
+LABELLED = (".sav", ".dta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,45 @@ class Codebook:
         problems += _item_problems(entries, settings.get("weight")) if entries else []
         _refuse(f"`{file.name}`", problems)
         return cls(items={name: item for name, item in entries.items() if item is not None}, **settings)
+
+    @classmethod
+    def from_labelled(cls, path: str | os.PathLike[str]) -> Codebook:
+        """Draft a codebook from the labels of an SPSS or Stata file, to be read through and completed by hand.
+
+        Questions whose every answer is labelled become nominal items, or ordinal ones where SPSS says so; declared
+        missing codes stay apart, Stata's .a to .z and blanks get negative codes; other columns are numbers or text. The
+        file can be read with the draft as it is. Wordings, nets, ranges of numbers and multiple-response sets are not
+        in such a file; what else to look at is said in `note`.
+
+        Parameters
+        ----------
+        path : a .sav or .dta file.
+
+        Returns
+        -------
+        The draft, its `data_kind` "real": write it with `to_yaml`, and correct it there.
+
+        Raises
+        ------
+        CodebookError : the file is of another kind, or its labels contradict each other.
+        RecordsError : the file is absent or cannot be read.
+        """
+        file = Path(path)
+        if file.suffix.lower() not in LABELLED:
+            raise CodebookError(
+                f"`path` must be a file with labels, {' or '.join(LABELLED)}; found {file.name!r}. Write the codebook "
+                "of other files by hand, after data/*/codebook.yaml."
+            )
+        found = read_file(file)
+        items, notes = draft_items(found)
+        listed = "".join(f"; {note}" for note in notes)
+        return cls(
+            name=re.sub(r"\W+", "_", file.stem.lower()).strip("_") or "draft",
+            title=found.title.strip() or file.stem,
+            data_kind="real",
+            items=items,
+            note=f"drafted from the labels of {file.name}: read it through{listed}",
+        )
 
     def to_yaml(self, path: str | os.PathLike[str]) -> None:
         """Write the codebook as YAML, so that `from_yaml` gives back an equal one.

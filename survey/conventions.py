@@ -71,7 +71,8 @@ def compare_conventions(
       svyset). In SPSS the stratum adds nothing (IBM Support, "How does SPSS Complex Samples handle singleton clusters
       within strata?"). Where the design has such strata, the other options are rows of their own.
     * Intervals of proportions. All three transform to logits: R `svyciprop(method = "logit")`, Stata [R] proportion
-      `citype(logit)`, SPSS according to R's help page of `svyciprop`.
+      `citype(logit)`, SPSS with PSUs minus strata (IBM Support, "How does SPSS compute confidence intervals on
+      percentages or propotions in the SPSS Complex Samples module?").
     * Quantiles. R has `qrule = "math"` and a Woodruff interval (help page "svyquantile"). Stata's `svy` has no
       quantiles; `_pctile` with weights takes the middle of two values where the share is met exactly ([D] pctile), and
       no standard error. SPSS Complex Samples has none and is left out.

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from survey.errors import RecordsError
+from survey.items import as_code
 from survey.schema import all_whole
 
 Failure = tuple[object, str, object, str]
@@ -27,11 +28,18 @@ class RecordFile:
     frame : cells as they are stored, one row per respondent, columns of unique names.
     value_labels : column -> code -> label, where the file carries labels.
     failures : what is wrong with the file itself.
+    title : what the file says of itself, or empty.
+    column_labels, measures : column -> its label, and "nominal", "ordinal" or "scale" where SPSS knows.
+    missing : column -> code that stands for no answer -> its label, or how it is stored; letters in Stata.
     """
 
     frame: pd.DataFrame
     value_labels: Mapping[str, Mapping[int | str, str]] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    title: str = ""
+    column_labels: Mapping[str, str] = field(default_factory=dict)
+    measures: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, Mapping[int | str, str]] = field(default_factory=dict)
 
 
 def read_file(path: Path) -> RecordFile:
@@ -197,7 +205,38 @@ def _read_sav(path: Path) -> RecordFile:
         frame, meta = pyreadstat.read_sav(path, user_missing=True, apply_value_formats=False)
     except pyreadstat.ReadstatError as error:
         raise _unreadable(path, error) from error
-    return RecordFile(_whole(frame), meta.variable_value_labels)
+    frame = _whole(frame)
+    labels = meta.variable_value_labels
+    missing = {
+        name: _declared(frame[name], ranges, labels.get(name, {})) for name, ranges in meta.missing_ranges.items()
+    }
+    return _labelled(frame, meta, labels, missing)
+
+
+def _declared(cells: pd.Series, ranges: list[dict[str, Any]], labels: Mapping[int | str, str]) -> dict[int | str, str]:
+    """Codes that SPSS takes for missing, those with a label and those that occur, and their labels."""
+    candidates = dict.fromkeys([*labels, *cells.dropna().unique()])
+
+    def within(code: Any, bounds: dict[str, Any]) -> bool:
+        alike = isinstance(code, str) == isinstance(bounds["lo"], str)
+        return alike and bool(bounds["lo"] <= code <= bounds["hi"])
+
+    codes = [code for code in candidates if any(within(code, bounds) for bounds in ranges)]
+    return {as_code(code): labels.get(code, f"Missing ({as_code(code)})") for code in codes}
+
+
+def _labelled(
+    frame: pd.DataFrame, meta: Any, labels: Mapping[str, Any], missing: Mapping[str, Mapping[int | str, str]]
+) -> RecordFile:
+    """Cells with what the file says of its columns."""
+    return RecordFile(
+        frame,
+        labels,
+        title=meta.file_label or "",
+        column_labels={name: label or "" for name, label in meta.column_names_to_labels.items()},
+        measures=meta.variable_measure,
+        missing=missing,
+    )
 
 
 def _read_dta(path: Path) -> RecordFile:
@@ -209,13 +248,21 @@ def _read_dta(path: Path) -> RecordFile:
     except pyreadstat.ReadstatError as error:
         raise _unreadable(path, error) from error
     labels = dict(meta.variable_value_labels)
+    missing: dict[str, dict[int | str, str]] = {}
+    # Only numbers have labels in Stata, so that a label of a letter is that of a missing value, in use or not.
+    lettered = {column: [code for code in named if isinstance(code, str)] for column, named in labels.items()}
     for column, letters in meta.missing_user_values.items():
+        lettered[column] = [*dict.fromkeys([*lettered.get(column, []), *letters])]
+    for column, letters in lettered.items():
+        if not letters:
+            continue
         # A letter is a missing value only in a column of numbers; the label tells which, else .a as in Stata.
         named = labels.get(column, {})
         cells = frame[column].astype(object)
-        marks = cells.map({x: named.get(x, f".{x}") for x in letters}).astype(object)
+        missing[column] = {x: named.get(x, f".{x}") for x in letters}
+        marks = cells.map(missing[column]).astype(object)
         frame[column] = cells.where(marks.isna(), marks)
-    return RecordFile(_whole(frame), labels)
+    return _labelled(_whole(frame), meta, labels, missing)
 
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "survey"
 # From top to bottom: a module imports only from modules before it. Lines are the parts of the design.
 ORDER = (
     "errors",
-    *("printing", "items", "schema", "codebook_page", "codebook_yaml", "codebook"),
-    *("record_files", "decoding", "encoding", "recoding", "record_writers", "validation", "records"),
+    *("printing", "items", "schema", "record_files", "labelled_files", "codebook_page", "codebook_yaml", "codebook"),
+    *("decoding", "encoding", "recoding", "record_writers", "validation", "records"),
     *("design", "cells", "margins", "auxiliaries", "contradictions", "feasibility"),
     *("weighting", "calibration", "trimming", "nonresponse", "replication"),
     *("statistics", "variance", "few_clusters", "intervals", "functions", "estimates"),
