@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -62,7 +62,8 @@ class OrdinalFit:
     model_vcov : (k, k) inverse of the observed information at weights with mean 1, which is the covariance of maximum
         likelihood if respondents were independent and weights said nothing: what `polr` and `clm` report.
     convergence : how the maximization ended.
-    note : what was done besides: unused answers dropped, the degrees of freedom used.
+    df_rule : what `df` is.
+    remarks : what was done besides, as dropping answers that nobody gave.
     """
 
     formula: str
@@ -82,11 +83,46 @@ class OrdinalFit:
     replicated: FloatArray
     model_vcov: FloatArray
     convergence: Convergence
-    note: str
+    df_rule: str
+    remarks: str
 
     def __post_init__(self) -> None:
         for array in (self.vcov, self.covariates, self.influence, self.replicated, self.model_vcov):
             array.flags.writeable = False
+
+    @property
+    def note(self) -> str:
+        """The degrees of freedom used, and what was done besides."""
+        return f"t and F use the {self.df_rule}: {self.df:g}. {self.remarks}".strip()
+
+    def with_df(self, df: Literal["design", "residual"] | float) -> OrdinalFit:
+        """The same fit with other degrees of freedom for its t and F, and for what is computed from it.
+
+        Parameters
+        ----------
+        df : "design", PSUs minus strata, as Stata has it and as a fit starts with; "residual", these minus the number
+            of slopes, as R's svyolr and svyglm have it; or a number.
+
+        Raises
+        ------
+        EstimationError : an unknown rule, or no degrees of freedom left.
+        """
+        design = float(degrees_of_freedom(self.cells, np.ones((self.cells.n.size, 1), dtype=bool))[0])
+        slopes = len(self.params) - self.parts.structure.shape[1]
+        if df == "design":
+            chosen, rule = design, f"design df, {_df_rule(self.cells)}"
+        elif df == "residual":
+            chosen, rule = design - slopes, f"residual df, {_df_rule(self.cells)} minus {slopes} slopes"
+        elif isinstance(df, str | bool) or not isinstance(df, int | float | np.number):
+            raise EstimationError(f'`df` must be "design", "residual" or a number; got {df!r}.')
+        else:
+            chosen, rule = float(df), "df given"
+        if not chosen > 0:
+            raise EstimationError(
+                f"`df` must be positive; {df!r} gives {chosen:g}. The design has {design:g} degrees of freedom and the "
+                f"model {slopes} slopes: use a smaller model."
+            )
+        return replace(self, df=chosen, df_rule=rule)
 
     @property
     def matrix(self) -> ModelMatrix:
@@ -402,7 +438,8 @@ def ordinal(
         replicated=replicated,
         model_vcov=fit.inverse_information[np.ix_(order, order)],
         convergence=fit.convergence,
-        note=f"t and F use the design df, {_df_rule(cells)}: {df:g}. {_left_out(design, cells)}{note}".strip(),
+        df_rule=f"design df, {_df_rule(cells)}",
+        remarks=f"{_left_out(design, cells)}{note}".strip(),
     )
 
 

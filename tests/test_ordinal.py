@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 import survey
 from survey.effects import average_effects, predicted_probabilities
@@ -377,6 +378,25 @@ def test_bad_arguments_are_refused() -> None:
         predicted_probabilities(fit, {"income": "rich"})
     with pytest.raises(survey.EstimationError, match=r"`at\['age'\]` must be known"):
         predicted_probabilities(fit, pd.DataFrame({"age": [np.nan]}))
+
+
+def test_the_degrees_of_freedom_can_be_chosen_and_are_printed() -> None:
+    fit = fitted()
+    assert fit.note.startswith("t and F use the design df, PSUs minus strata: 29.")
+    fewer = fit.with_df("residual")  # as R's svyolr
+    assert fewer.df == fit.df - 4
+    assert fewer.note.startswith("t and F use the residual df, PSUs minus strata minus 4 slopes: 25.")
+    np.testing.assert_allclose(fewer.pvalues, 2 * student.sf(np.abs(fit.tvalues), 25), rtol=1e-9)
+    assert (fewer.bse == fit.bse).all()
+    test = fewer.term_test("income")
+    assert (test.df1, test.df2) == (2, 24)
+    assert average_effects(fewer, "urban").df[0] == 25
+    assert fewer.with_df("design").note == fit.note
+    assert fit.with_df(1000).note.startswith("t and F use the df given: 1000.")
+    with pytest.raises(survey.EstimationError, match=r"`df` must be \"design\", \"residual\" or a number; got 'stata'"):
+        fit.with_df("stata")  # type: ignore[arg-type]
+    with pytest.raises(survey.EstimationError, match=r"`df` must be positive; -2 gives -2"):
+        fit.with_df(-2)
 
 
 def test_results_cannot_be_edited() -> None:
