@@ -15,6 +15,7 @@ from survey.errors import EstimationError
 from survey.independence import TestMethod
 from survey.intervals import IntervalMethod
 from survey.items import Item
+from survey.printing import console
 from survey.statistics import Share
 from survey.table_columns import TOTAL
 from survey.tabulation import Table, crosstab, tested, topline, with_bases
@@ -44,6 +45,11 @@ class Banner:
 
     def __len__(self) -> int:
         return len(self.tables)
+
+    def __repr__(self) -> str:
+        """The first shares, as the console shows them."""
+        columns = ("banner", "column", "term", "level", "estimate", "conf_low", "conf_high", "n", "letters", "flag")
+        return console(f"Banner of {len(self)} tables", self.tidy(), columns)
 
     def tidy(self) -> pd.DataFrame:
         """One row per share.

@@ -235,6 +235,27 @@ class Design:
         for name, value in (("data", frame), ("stages", stages), ("base_weights", weights)):
             object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        """Who was sampled and how, as the console shows it."""
+        first, weights = self.stages[0], self.weights[self.weights > 0]
+        domain = "" if self.in_domain is None else f" of {len(self.data)}, a domain"
+        clusters = int(first.n_h.sum()) if first.cluster is not None else len(self.data)
+        units = "PSUs" if first.cluster is not None else "PSUs (each row its own)"
+        strata = f" in {first.n_h.size} strata" if self.strata is not None else ""
+        stages = f"; {len(self.stages)} stages" if len(self.stages) > 1 else ""
+        sampled = f"{clusters} {units}{strata}{stages}, {self.df:g} degrees of freedom"
+        if self.replicates is not None:
+            sampled = f"{self.replicates.weights.shape[1]} {self.replicates.kind} replicates"
+        steps = [
+            f"{step.method} ({', '.join(step.variables)})" if step.variables else step.method
+            for step in self.calibrations
+        ]
+        return (
+            f"Design of {self.n} respondents{domain}\n{sampled}\n"
+            f"weights {weights.min():.4g} to {weights.max():.4g}, sum {weights.sum():.6g}"
+            + (f"\nsteps of weighting: {', '.join(steps)}" if steps else "")
+        )
+
     @property
     def frame(self) -> pd.DataFrame:
         """The data, one row per respondent; rows outside the domain included."""

@@ -17,10 +17,12 @@ from survey.errors import EstimationError
 from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
 from survey.functions import Function
 from survey.intervals import IntervalMethod, proportion_interval
+from survey.printing import console
 from survey.schema import RESULT_COLUMNS
 from survey.statistics import Domains, Statistic, Terms
 from survey.variance import covariance, degrees_of_freedom
 
+SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
 ROUNDING = 1e-15  # variance of a combination, relative to the largest it could have, that is rounding error
 
 
@@ -62,6 +64,12 @@ class Estimate:
     def __post_init__(self) -> None:
         for array in (self.value, self.vcov, self.df, self.n, self.deff, self.conf_low, self.conf_high):
             array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        """The first estimates, as the console shows them."""
+        many = f"{self.value.size} estimates" if self.value.size != 1 else "1 estimate"
+        title = f"{many}, {100 * self.level:g}% intervals"
+        return console(title, self.tidy(), [*map(str, self.labels.columns), *SHOWN], self.note)
 
     @property
     def std_error(self) -> FloatArray:

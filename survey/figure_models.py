@@ -44,6 +44,7 @@ from survey.figure_style import (
     shades_of,
     wrap,
 )
+from survey.odds_ratios import ODDS_RATIO, SLOPE, as_odds_ratios
 from survey.printing import interval, number, percent, round_half_up, term_and_level
 from survey.reliability import UNRELIABLE
 
@@ -72,7 +73,7 @@ def coefficients(
 
     Parameters
     ----------
-    tidy : `fit.tidy()` (slopes not exponentiated), or `average_effects(...).tidy()`, or several of the
+    tidy : `fit.tidy()`, exponentiated or not, or `average_effects(...).tidy()`, or several of the
         latter below each other.
     scale : "odds ratio", "percentage points" or "log odds"; None: by the `contrast` column.
     labels : headings of the terms, by their name in the formula.
@@ -94,10 +95,15 @@ def coefficients(
             f"`scale` must be 'odds ratio', 'percentage points' or 'log odds'; {scale!r} was given. "
             "Choose one of these."
         )
-    if "kind" in frame.columns:
-        frame = frame[frame["kind"] == "slope"].reset_index(drop=True)
     if scale == "odds ratio":
-        frame = frame.assign(**{c: np.exp(frame[c]) for c in ("estimate", "conf_low", "conf_high")})
+        frame = as_odds_ratios(frame)
+    elif "kind" in frame.columns:
+        if (frame["kind"] == ODDS_RATIO).any():
+            raise EstimationError(
+                f"`tidy` must hold slopes for scale={scale!r}; it holds odds ratios. Pass fit.tidy() as "
+                "it is, not exponentiated."
+            )
+        frame = frame[frame["kind"] == SLOPE].reset_index(drop=True)
     names = [term_and_level(str(term)) for term in frame["term"]]
     frame = frame.assign(
         _term=[(labels or {}).get(term, term) for term, _ in names],

@@ -9,6 +9,7 @@ import pandas as pd
 
 from survey.errors import EstimationError
 from survey.figure_layout import Source, frame_of, in_order, visible
+from survey.odds_ratios import ODDS_RATIO, SLOPE
 from survey.printing import number, percent
 
 Chart: TypeAlias = Literal["dots", "composition", "likert", "coefficients", "probabilities", "weights", "margins"]
@@ -54,7 +55,8 @@ def describe(
         return _margins(frame_of(tidy, "variable", "level", "unweighted", "weighted", "target"))
     frame = frame_of(tidy, "estimate")
     if chart == "coefficients":
-        return _coefficients(frame_of(_of_kind(frame, "slope"), "term", "conf_low", "conf_high"), measure)
+        drawn = frame[frame["kind"].isin([SLOPE, ODDS_RATIO])] if "kind" in frame.columns else frame
+        return _coefficients(frame_of(drawn, "term", "conf_low", "conf_high"), measure)
     if group not in frame.columns:
         group = "term" if chart == "likert" else str(frame.columns[0])
     if chart in ("composition", "likert", "probabilities"):
@@ -99,7 +101,8 @@ def _bars(frame: pd.DataFrame, chart: Chart, group: str, level: str, measure: st
 
 def _coefficients(frame: pd.DataFrame, measure: str) -> str:
     """How many intervals lie on which side of no difference."""
-    above, below = int((frame["conf_low"] > 0).sum()), int((frame["conf_high"] < 0).sum())
+    none = np.where(frame["kind"] == ODDS_RATIO, 1.0, 0.0) if "kind" in frame.columns else 0.0
+    above, below = int((frame["conf_low"] > none).sum()), int((frame["conf_high"] < none).sum())
     return (
         f"Dot plot with intervals. {measure} for {len(frame)} rows: {above} with an interval above no "
         f"difference, {below} below, {len(frame) - above - below} that include it."

@@ -13,6 +13,7 @@ from scipy.special import fdtrc, stdtr
 from survey.design import FloatArray
 from survey.errors import EstimationError
 from survey.estimates import Estimate
+from survey.printing import console
 
 Correction = Literal["holm", "benjamini-hochberg", "none"]
 
@@ -44,6 +45,15 @@ class TestResult:
     wald_chisq: float | None = None
     parts: pd.DataFrame | None = None
     estimate: Estimate | None = None
+
+    def __repr__(self) -> str:
+        """The test as it is reported: "F(3, 179) = 6.02, p = 0.001"."""
+        value = f"F({self.df1:.4g}, {self.df2:.4g}) = {self.statistic:.4g}"
+        if np.isnan(self.df2):
+            value = f"{self.statistic:.4g} on {self.df1:.4g} df"
+        shown = f"{self.method}: {value}, p = {self.p_value:.3g}"
+        parts = "" if self.parts is None else "\n" + console("", self.parts, list(map(str, self.parts.columns)))
+        return shown + parts + (f"\n{self.note}" if self.note else "")
 
     def tidy(self) -> pd.DataFrame:
         """One row for the test, preceded by a row per term where it has parts.

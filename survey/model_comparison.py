@@ -20,11 +20,12 @@ from survey.cells import Cells, Missing, collapse
 from survey.design import Design, FloatArray, IntArray
 from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
-from survey.estimates import Estimate, as_names, check_level, t_interval
+from survey.estimates import SHOWN, Estimate, as_names, check_level, t_interval
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, wald_chisq
 from survey.links import LinkName
 from survey.model_parts import specification
 from survey.ordinal import OrdinalFit, ordinal
+from survey.printing import console
 from survey.variance import covariance
 
 Since = Literal["first", "previous"]
@@ -48,6 +49,12 @@ class ModelComparison:
     fits: tuple[OrdinalFit, ...]
     effects: Estimate
     note: str
+
+    def __repr__(self) -> str:
+        """The models, and the first of their effects."""
+        listed = [f"{name}: {fit.formula}" for name, fit in zip(self.names, self.fits, strict=True)]
+        columns = [*map(str, self.effects.labels.columns), *SHOWN]
+        return "\n".join([*listed, console("", self.tidy(), columns, self.note)])
 
     @property
     def _each(self) -> pd.DataFrame:

@@ -22,8 +22,10 @@ from survey.likelihood import Convergence, CumulativeFit, fit_limits
 from survey.links import LINKS, LinkName
 from survey.model_matrix import ModelMatrix, outcome_name
 from survey.model_parts import ModelParts, model_parts, specification
+from survey.odds_ratios import as_odds_ratios
 from survey.predictors import Parameters, Predictors, ThresholdName
 from survey.predictors import thresholds as thresholds_of
+from survey.printing import console
 from survey.refitting import refit
 from survey.separation import separating_direction
 from survey.variance import covariance, degrees_of_freedom
@@ -89,6 +91,12 @@ class OrdinalFit:
     def __post_init__(self) -> None:
         for array in (self.vcov, self.covariates, self.influence, self.replicated, self.model_vcov):
             array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        """The parameters, as the console shows them; `summary()` has more."""
+        columns = ("term", "estimate", "std_error", "conf_low", "conf_high", "statistic", "p_value")
+        title = f"{self.formula} ({self.link} link), {self.n} respondents"
+        return console(title, self.tidy(), columns, self.note)
 
     @property
     def note(self) -> str:
@@ -231,7 +239,8 @@ class OrdinalFit:
         Returns
         -------
         Columns: term, level (""), estimate, std_error (of the slope, also where it is exponentiated), df,
-        conf_low, conf_high, statistic, p_value, n, kind ("slope", "threshold", "nominal" or "scale").
+        conf_low, conf_high, statistic, p_value, n, kind ("slope", "threshold", "nominal" or "scale"; "odds ratio" where
+        exponentiated).
 
         Raises
         ------
@@ -265,9 +274,7 @@ class OrdinalFit:
                 "`exponentiate` gives odds ratios, which a model with effects on the scale does not have. Report "
                 "average effects instead."
             )
-        slopes = frame[frame["kind"] == "slope"].reset_index(drop=True)
-        columns = ["estimate", "conf_low", "conf_high"]
-        return slopes.assign(**{name: np.exp(slopes[name]) for name in columns})
+        return as_odds_ratios(frame)
 
     def summary(self) -> Summary:
         """Printed summary in the layout of statsmodels."""

@@ -12,11 +12,13 @@ from scipy.special import fdtrc, stdtr
 
 from survey.design import FloatArray, IntArray
 from survey.errors import EstimationError
-from survey.estimates import t_interval
+from survey.estimates import SHOWN, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.intervals import IntervalMethod, effective_size, proportion_interval
 from survey.links import LinkName
 from survey.model_parts import ModelParts
+from survey.odds_ratios import as_odds_ratios
+from survey.printing import console
 from survey.reliability import judge
 from survey.rubin import barnard_rubin, moment_test_df, rubin_df
 
@@ -56,6 +58,11 @@ class PooledEstimate:
     def __post_init__(self) -> None:
         for array in (self.value, self.within, self.between, self.complete_df, self.n):
             array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        """The first estimates, as the console shows them."""
+        columns = [*map(str, self.labels.columns), *SHOWN, "fraction_missing"]
+        return console(f"Pooled over {self.imputations} imputations", self.tidy(), columns)
 
     @property
     def vcov(self) -> FloatArray:
@@ -176,6 +183,11 @@ class PooledFit:
     parts: ModelParts
     estimate: PooledEstimate
 
+    def __repr__(self) -> str:
+        """The parameters, as the console shows them."""
+        columns = ("term", "estimate", "std_error", "df", "conf_low", "conf_high", "p_value", "fraction_missing")
+        return console(f"Pooled over {self.estimate.imputations} imputations, {self.link} link", self.tidy(), columns)
+
     @property
     def params(self) -> pd.Series[float]:
         """Pooled parameters, in the order of the fits."""
@@ -272,9 +284,7 @@ class PooledFit:
                 "`exponentiate` gives odds ratios, which only a model with the logit link and no effects on the scale "
                 f"has; the link of this one is {self.link!r}. Pool average effects instead."
             )
-        slopes = frame[frame["kind"] == "slope"].reset_index(drop=True)
-        columns = ["estimate", "conf_low", "conf_high"]
-        return slopes.assign(**{name: np.exp(slopes[name]) for name in columns})
+        return as_odds_ratios(frame)
 
     def term_test(self, term: str, *, part: Literal["location", "scale"] = "location") -> TestResult:
         """Test that every parameter of a term is zero: its slopes, its nominal effects or its effects on the scale.

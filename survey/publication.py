@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -28,6 +28,7 @@ from survey.publication_rows import (
     printed,
     references,
     statistics_of,
+    uncertainty_of,
 )
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class PublicationTable:
         the table has them so.
         """
         return self.frame.copy()
+
+    def with_notes(self, *notes: str) -> PublicationTable:
+        """The table with further sentences below it, such as where the data come from."""
+        return replace(self, notes=(*self.notes, *notes))
 
     def to_gt(self, *, title: str | None = None, id: str | None = None) -> GT:
         """The table laid out by great_tables.
@@ -176,7 +181,7 @@ def publication_table(
     stars : mark p-values below .05, .01 and .001 with *, ** and ***. Off by default: a star says less than the
         standard error beside it.
     level : confidence level of intervals.
-    labels : headings of the terms, by their name in the formula.
+    labels : headings of the terms, and the name of the outcome in the notes, by their name in the formula.
     beside : what stands below each number: "std_error" in parentheses or "interval" in brackets; always the interval
         where numbers are exponentiated.
     digits : decimals.
@@ -233,7 +238,10 @@ def publication_table(
     together = pd.concat([frame.assign(model=name) for name, frame in frames.items()], ignore_index=True)
     order = ["model", *(name for name in together.columns if name != "model")]
     return PublicationTable(
-        tuple(columns), together[order], layout[["block", "label", *columns]], notes_of(columns, shown, level, stars)
+        tuple(columns),
+        together[order],
+        layout[["block", "label", *columns]],
+        notes_of(columns, dict(labels or {}), exponentiate, uncertainty_of(columns, shown, level, stars)),
     )
 
 

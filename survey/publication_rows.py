@@ -10,15 +10,16 @@ import pandas as pd
 
 from survey.errors import EstimationError
 from survey.estimates import Estimate
+from survey.odds_ratios import ODDS_RATIO, SLOPE
 from survey.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate, PooledFit
-from survey.printing import number, percent, term_and_level
+from survey.printing import PER_UNIT, number, percent, term_and_level
 
 Model: TypeAlias = OrdinalFit | PooledFit | Estimate | PooledEstimate
 Beside = Literal["std_error", "interval"]
 STARS = {0.001: "***", 0.01: "**", 0.05: "*"}
 KINDS = ("slope", "nominal", "scale", "threshold")  # order of the blocks
-THRESHOLDS, STATISTICS = "Thresholds", "Model"
+THRESHOLDS, STATISTICS, NUMBERS = "Thresholds", "Model", "Per unit"
 TIMES = " \N{MULTIPLICATION SIGN} "
 
 
@@ -45,11 +46,11 @@ class Headings:
     def parameters(self, frame: pd.DataFrame) -> list[tuple[int, str, str]]:
         """Rank of its kind, block and label of each parameter of a fit."""
         thresholds = [str(term) for term in frame["term"][frame["kind"] == "threshold"]]
-        terms = [str(term) for term in frame["term"]]
-        found = [self._row(term, kind, thresholds) for term, kind in zip(terms, frame["kind"], strict=True)]
+        terms, kinds = [str(term) for term in frame["term"]], frame["kind"].replace({ODDS_RATIO: SLOPE})
+        found = [self._row(term, kind, thresholds) for term, kind in zip(terms, kinds, strict=True)]
         return [
             (KINDS.index(kind), block, label if found.count((block, label)) == 1 else term)
-            for term, kind, (block, label) in zip(terms, frame["kind"], found, strict=True)
+            for term, kind, (block, label) in zip(terms, kinds, found, strict=True)
         ]
 
     def estimates(self, frame: pd.DataFrame) -> list[tuple[int, str, str]]:
@@ -81,8 +82,10 @@ class Headings:
         heading = self._named(variable)
         if variable in self.references:
             heading += f" (reference: {self.references[variable]})"
+        if level == PER_UNIT and kind == SLOPE and variable in self.labels:
+            return NUMBERS, heading
         if kind == "nominal":
-            return f"{heading}, by threshold", prefix if level == "per unit" else f"{level}, {prefix}"
+            return f"{heading}, by threshold", prefix if level == PER_UNIT else f"{level}, {prefix}"
         return (f"{heading}, on the log scale" if kind == "scale" else heading), level
 
     def _named(self, variable: str) -> str:
@@ -145,20 +148,23 @@ def statistics_of(models: Mapping[str, Model], digits: int) -> list[dict[str, st
     return [{"block": STATISTICS, "label": label, **texts} for label, texts in rows.items()]
 
 
-def notes_of(models: Mapping[str, Model], beside: Beside, level: float, stars: bool) -> tuple[str, ...]:
-    """What a reader should know."""
+def notes_of(
+    models: Mapping[str, Model], labels: Mapping[str, str], exponentiate: bool, how: Sequence[str]
+) -> tuple[str, ...]:
+    """What a reader should know: what a number says of the answers, and `how` uncertainty is shown."""
     fits = [model for model in models.values() if isinstance(model, OrdinalFit | PooledFit)]
     notes = []
     links = list(dict.fromkeys(fit.link for fit in fits))
     outcomes = list(dict.fromkeys(fit.outcome for fit in fits))
     if fits:
-        what = "higher answers" if len(outcomes) > 1 else f"higher answers of {outcomes[0]}"
+        outcome = labels.get(outcomes[0], outcomes[0])
+        what = "higher answers" if len(outcomes) > 1 else f"higher answers of {outcome}"
         name = f"Cumulative {links[0]} models" if len(links) == 1 else "Cumulative models"
-        notes.append(f"{name}: a positive slope goes with {what}.")
-    return (*notes, *_how(models, beside, level, stars))
+        notes.append(f"{name}: {'an odds ratio above 1' if exponentiate else 'a positive slope'} goes with {what}.")
+    return (*notes, *how)
 
 
-def _how(models: Mapping[str, Model], beside: Beside, level: float, stars: bool) -> list[str]:
+def uncertainty_of(models: Mapping[str, Model], beside: Beside, level: float, stars: bool) -> list[str]:
     """How uncertainty is shown, and where it comes from."""
     what = "Standard errors in parentheses"
     if beside == "interval":

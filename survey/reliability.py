@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from survey.errors import EstimationError
 from survey.intervals import EDGE, effective_size, proportion_interval
+from survey.printing import UNRELIABLE as UNRELIABLE
 
-UNRELIABLE = "[u]"
 COMPLEMENT = "complement unreliable"
 REVIEW = "review"
 

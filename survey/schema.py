@@ -36,7 +36,8 @@ RESULT_COLUMNS: Mapping[str, str] = MappingProxyType(
         "column_base": "respondents in the column of the table, unweighted",
         "row_base_weighted": "sum of weights in the row of the table",
         "column_base_weighted": "sum of weights in the column of the table",
-        "kind": 'sort of the row: "level", "net" or "missing"; of a model "slope", "threshold", "nominal" or "scale"',
+        "kind": 'sort of the row: "level", "net" or "missing"; of a model "slope", "odds ratio", "threshold", '
+        '"nominal" or "scale"',
         "shown": "whether the reliability rule lets the number be shown",
         "flag": 'marks of the reliability rule, such as "[u]" for unreliable; empty where none',
         "letters": "letters of the columns that this one is significantly higher than",

@@ -17,6 +17,7 @@ import pandas as pd
 
 from survey.errors import EstimationError
 from survey.letters import ALPHA, MINIMUM_BASE
+from survey.odds_ratios import as_odds_ratios
 from survey.printing import CONFIDENTIAL, interval, number, p_value, percent, round_half_up, term_and_level
 from survey.reliability import UNRELIABLE
 from survey.table_columns import TOTAL
@@ -174,7 +175,7 @@ def odds_ratio_table(
 
     Parameters
     ----------
-    tidy : `fit.tidy()`, not exponentiated; only slopes are odds ratios, other parameters are left out.
+    tidy : `fit.tidy()`, exponentiated or not; only slopes are odds ratios, other parameters are left out.
     labels : headings of the terms, by their name in the formula.
     title, note, id : as in `topline_gt`.
 
@@ -186,17 +187,15 @@ def odds_ratio_table(
     ------
     EstimationError : a column is missing, or the frame is empty.
     """
-    frame = _frame(tidy, "term", "estimate", "conf_low", "conf_high", "p_value")
-    if "kind" in frame.columns:
-        frame = frame[frame["kind"] == "slope"]
+    frame = as_odds_ratios(_frame(tidy, "term", "estimate", "conf_low", "conf_high", "p_value"))
     names = [term_and_level(str(term)) for term in frame["term"]]
     body = pd.DataFrame(
         {
             "group": [(labels or {}).get(term, term) for term, _ in names],
             "answer": [level for _, level in names],
-            "ratio": [number(float(np.exp(value)), 2) for value in frame["estimate"]],
+            "ratio": [number(float(value), 2) for value in frame["estimate"]],
             "interval": [
-                interval(number(float(np.exp(low)), 2), number(float(np.exp(high)), 2))
+                interval(number(float(low), 2), number(float(high), 2))
                 for low, high in zip(frame["conf_low"], frame["conf_high"], strict=True)
             ],
             "p": [p_value(float(value)) for value in frame["p_value"]],

@@ -29,7 +29,7 @@ from survey.independence import (
 )
 from survey.intervals import IntervalMethod, effective_size
 from survey.items import Item
-from survey.printing import CONFIDENTIAL
+from survey.printing import CONFIDENTIAL, console
 from survey.reliability import judge
 from survey.statistics import Domains, Share, Statistic, Terms
 from survey.table_columns import letters, table_columns, within
@@ -67,6 +67,12 @@ class Table:
     def __post_init__(self) -> None:
         for array in (self.vcov, self.count):
             array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        """The first shares, as the console shows them; those that may not be shown have a mark instead."""
+        by = f" by {' and '.join(self.by_columns)}, {self.share} shares" if self.by is not None else ""
+        columns = [*self.by_columns, "level", "estimate", "std_error", "conf_low", "conf_high", "n", "letters", "flag"]
+        return console(f"{self.title or self.item}{by}", self.frame, columns)
 
     @property
     def item(self) -> str:

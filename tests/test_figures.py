@@ -34,6 +34,9 @@ from survey.figure_style import (
     text_width,
     wrap,
 )
+from survey.figures import describe
+from survey.odds_ratios import as_odds_ratios
+from survey.tables import odds_ratio_table
 
 ANSWERS = [
     "Strongly disapprove",
@@ -515,3 +518,21 @@ def test_alternative_texts_name_extremes_and_count_what_is_hidden() -> None:
 def test_alternative_text_of_a_block_with_nothing_to_show() -> None:
     text = figures.describe(approval().query("variable == 'Urbanity'").assign(shown=False), "dots")
     assert "Urbanity: no figure reliable enough to show." in text
+
+
+def test_odds_ratios_are_exponentiated_once() -> None:
+    logs = slopes()
+    ratios = as_odds_ratios(logs)
+    assert ratios["kind"].unique().tolist() == ["odds ratio"]
+    np.testing.assert_allclose(ratios["estimate"], np.exp(logs["estimate"][:3]))
+    pd.testing.assert_frame_equal(as_odds_ratios(ratios), ratios)
+    one, other = figures.coefficients(logs), figures.coefficients(ratios)
+    for left, right in zip(one.lines, other.lines, strict=True):
+        np.testing.assert_array_equal(np.asarray(left.get_xdata()), np.asarray(right.get_xdata()))
+    assert describe(logs, "coefficients") == describe(ratios, "coefficients")
+    assert "2 with an interval above no difference" in describe(ratios, "coefficients")
+    with pytest.raises(EstimationError, match=r"`tidy` must hold slopes for scale='log odds'; it holds odds ratios"):
+        figures.coefficients(ratios, scale="log odds")
+    with_p = [frame.assign(p_value=0.5) for frame in (logs, ratios)]
+    first, second = (odds_ratio_table(frame, id="odds").as_raw_html() for frame in with_p)
+    assert first == second

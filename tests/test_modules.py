@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "survey"
 # From top to bottom: a module imports only from modules before it. Lines are the parts of the design.
 ORDER = (
     "errors",
-    *("printing", "items", "schema", "record_files", "labelled_files", "codebook_page", "codebook_yaml", "codebook"),
+    *("printing", "items", "schema", "odds_ratios"),
+    *("record_files", "labelled_files", "codebook_page", "codebook_yaml", "codebook"),
     *("decoding", "encoding", "recoding", "record_writers", "validation", "records"),
     *("design", "cells", "margins", "auxiliaries", "contradictions", "feasibility"),
     *("weighting", "calibration", "trimming", "nonresponse", "replication"),

@@ -342,7 +342,7 @@ def test_a_pooled_fit_has_the_frame_of_a_fit() -> None:
     assert list(frame["term"]) == list(made[0].tidy()["term"])
     assert pooled.n == 400
     ratios = pooled.tidy(exponentiate=True)
-    assert list(ratios["kind"].unique()) == ["slope"]
+    assert list(ratios["kind"].unique()) == ["odds ratio"]
     np.testing.assert_allclose(ratios["estimate"], np.exp(pooled.params.iloc[: len(ratios)]), rtol=EXACT)
     assert "Pooled over 4 imputations by Rubin's rules" in pooled.note
     assert survey.figures.coefficients(frame) is not None

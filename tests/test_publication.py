@@ -303,3 +303,21 @@ def test_pandoc_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pypandoc, "get_pandoc_path", none)
     with pytest.raises(SurveyError, match="`text` needs pandoc, which was not found"):
         program("text")
+
+
+def test_odds_ratios_say_so_in_the_notes_and_numbers_have_rows_of_their_own() -> None:
+    table = publication_table(two(), exponentiate=True, labels={"age": "Age, in years", "approval": "approval of X"})
+    assert table.notes[0] == "Cumulative logit models: an odds ratio above 1 goes with higher answers of approval of X."
+    assert cell(table, "Per unit", "Age, in years", "Model 2").startswith(f"{np.exp(fit_two().slopes['age']):.3f}\n")
+    assert set(table.tidy()["kind"]) == {"odds ratio"}
+
+
+def fit_two() -> survey.OrdinalFit:
+    return two()["Model 2"]
+
+
+def test_notes_of_ones_own_stand_below_in_every_format(tmp_path: Path) -> None:
+    table = publication_table(two()).with_notes("SYNTHETIC DATA.", "Source: a file.")
+    assert table.notes[-2:] == ("SYNTHETIC DATA.", "Source: a file.")
+    for text in (table.to_gt().as_raw_html(), table.to_latex(), table.to_html()):
+        assert "SYNTHETIC DATA." in text

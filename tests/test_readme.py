@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.documents import ROOT, python_blocks, run, working_copy
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_example_runs_as_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len([line for line in example.splitlines() if line.strip()]) <= 15
-    monkeypatch.chdir(ROOT)
-    exec(compile(example, "README.md", "exec"), {})
-    printed = capsys.readouterr().out
+def test_the_example_runs_as_printed(tmp_path: Path) -> None:
+    (example,) = python_blocks(README)
+    assert len([line for line in example.code.splitlines() if line.strip()]) <= 15
+    (printed,) = run([example], working_copy(tmp_path), "README.md").printed
     for expected in (
         "Strongly approve",
         "Ordinal regression",
