@@ -37,7 +37,7 @@ export MPLBACKEND := Agg
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup data report figures tables verify test lint types bench validation coverage clean repro-check
+.PHONY: help setup data report figures tables verify test lint types interfaces bench validation coverage clean repro-check
 
 help: ## list these targets
 	@echo "usage: make TARGET [STUDY=$(STUDY)] [DATA=file [CODEBOOK=file]] [OUTPUT=folder] [PYTHON=python3.x]"
@@ -94,6 +94,9 @@ lint: $(READY) ## style (ruff)
 
 types: $(READY) ## types (mypy --strict)
 	@$(RUN) -m mypy
+
+interfaces: $(READY) ## also install marginaleffects, which some tests compare with (0.5 GB with what it needs)
+	@$(RUN) -m pip install --quiet -c constraints.txt -e '.[interfaces]' </dev/null
 
 bench: $(READY) ## speed and memory of the main computations
 	@$(RUN) tests/bench.py

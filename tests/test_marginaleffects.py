@@ -31,8 +31,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*get_categories:DeprecationWarn
 @pytest.fixture
 def package() -> ModuleType:
     """The package, with a polars that it works with."""
-    polars = pytest.importorskip("polars", reason="marginaleffects and polars are not dependencies")
-    found = pytest.importorskip("marginaleffects", reason="marginaleffects is not a dependency")
+    polars = pytest.importorskip("polars", reason="marginaleffects and polars are not installed: make interfaces")
+    found = pytest.importorskip("marginaleffects", reason="marginaleffects is not installed: make interfaces")
     if int(polars.__version__.split(".")[0]) >= 2:
         pytest.skip("marginaleffects 0.6 calls functions that polars 2 no longer has")
     assert isinstance(found, ModuleType)
