@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from survey.cells import compress, sum_by_code
-from survey.design import Design, FloatArray, IntArray
-from survey.errors import CalibrationError, shown
-from survey.margins import Margins, Target, checked_margins
+from survey.design import Design, FloatArray, IntArray, check_design
+from survey.errors import CalibrationError, did_you_mean, shown
+from survey.margins import EXAMPLE, Margins, Target, checked_margins
 
 Totals = Mapping[str, float]
 
@@ -74,6 +74,11 @@ def auxiliaries(design: Design, margins: Margins | None, totals: Totals | None) 
     ------
     CalibrationError : see `survey.calibrate`.
     """
+    check_design(design)
+    for argument, given in (("margins", margins), ("totals", totals)):
+        if not isinstance(given, Mapping | None):
+            example = EXAMPLE if argument == "margins" else "{'income': 1_250_000}"
+            raise CalibrationError(f"`{argument}` must be a mapping, as {example}; got {type(given).__name__}.")
     if not margins and not totals:
         raise CalibrationError("`margins` or `totals` must hold something to calibrate to; both are empty.")
     if design.in_domain is not None:
@@ -127,6 +132,7 @@ def _checked_total(design: Design, name: str, total: float) -> float:
     if name not in frame.columns:
         raise CalibrationError(
             f"`totals` must name columns of the data; {name!r} is not among {list(frame.columns)[:20]}."
+            f"{did_you_mean(name, frame.columns)}"
         )
     column = frame[name]
     if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
@@ -135,11 +141,11 @@ def _checked_total(design: Design, name: str, total: float) -> float:
             "as `margins`."
         )
     try:
-        wanted = float(total)
+        wanted = np.nan if isinstance(total, bool | np.bool_) else float(total)
     except (TypeError, ValueError) as error:
         raise CalibrationError(f"`totals[{name!r}]` must be a number; got {total!r}.") from error
     if not np.isfinite(wanted):
-        raise CalibrationError(f"`totals[{name!r}]` must be finite; got {wanted:g}.")
+        raise CalibrationError(f"`totals[{name!r}]` must be finite; got {total!r}.")
     values, counted = _numbers(frame, name), design.full_weights > 0
     unknown = counted & ~np.isfinite(values)
     if unknown.any():

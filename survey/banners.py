@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pandas as pd
 from survey.answers import Nets
 from survey.cells import Missing
 from survey.design import Design
-from survey.errors import EstimationError
+from survey.errors import EstimationError, did_you_mean
 from survey.independence import TestMethod
 from survey.intervals import IntervalMethod
 from survey.items import Item
@@ -159,10 +159,18 @@ def banner(
     R equivalent: survey::svyby with svyciprop, svychisq, once per pair.
     """
     rows, heads = _named(items, "items"), _named(by, "by")
+    if not isinstance(nets, Mapping | None):
+        raise EstimationError(
+            f"`nets` must map names of items to their nets, as {{'approval': {{'Approve': [...]}}}}; got "
+            f"{type(nets).__name__}."
+        )
     given = dict(nets or {})
     unknown = [name for name in given if name not in rows]
     if unknown:
-        raise EstimationError(f"`nets` must have names of `items` as its keys; {unknown} not among {list(rows)}.")
+        raise EstimationError(
+            f"`nets` must have names of `items` as its keys; {unknown} not among {list(rows)}."
+            f"{did_you_mean(unknown[0], rows)}"
+        )
     for name, variable in heads.items():
         if name == TOTAL:
             raise EstimationError(f"`by` must not hold a variable called {TOTAL!r}, the name of the total. Rename it.")
@@ -185,8 +193,11 @@ def banner(
 
 def _named(given: Sequence[str | Item], argument: str) -> dict[str, str | Item]:
     """Columns or items by name, checked."""
-    if isinstance(given, str | Item) or not all(isinstance(one, str | Item) for one in given):
-        raise EstimationError(f"`{argument}` must be a list of column names or codebook items; got {given!r}.")
+    several = isinstance(given, Iterable) and not isinstance(given, str | Item | Mapping)
+    if not several or not all(isinstance(one, str | Item) for one in given):
+        found = repr(given) if isinstance(given, str | list | tuple) else type(given).__name__
+        raise EstimationError(f"`{argument}` must be a list of column names or codebook items; got {found}.")
+    given = list(given)
     names = [one.name if isinstance(one, Item) else one for one in given]
     if not names or len(set(names)) < len(names):
         raise EstimationError(f"`{argument}` must name one variable or more, each once; got {names}.")

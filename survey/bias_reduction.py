@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from survey.design import FloatArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, check_kind
 from survey.estimates import Estimate, t_interval
 from survey.few_clusters import check_cr2, regression
 from survey.links import LINKS, log_difference
@@ -41,6 +41,7 @@ def bias_reduced(fit: OrdinalFit, *, level: float = 0.95) -> Estimate:
     Statistics 36:672. R equivalents for linear and binary regression: clubSandwich::vcovCR(type = "CR2");
     survey::svyglm(std.errors = "Bell-McCaffrey") takes the adjustment of a linear model for all.
     """
+    check_kind(fit, OrdinalFit, "fit")
     check_cr2(fit.cells)
     p, q = fit.covariates.shape[1], len(fit.levels) - 1
     if not fit.is_proportional:

@@ -12,8 +12,8 @@ import numpy as np
 from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
 from survey.design import Calibration, Design, FloatArray
 from survey.errors import CalibrationError
-from survey.feasibility import Bounds, cell_limits, explain
-from survey.margins import Margins
+from survey.feasibility import Bounds, cell_limits, checked_bounds, explain
+from survey.margins import Margins, check_iterations
 from survey.weighting import add_step
 
 Distance = Literal["linear", "raking", "logit"]
@@ -88,11 +88,7 @@ def calibrate(
     Deville and Sarndal (1992), JASA 87:376; Deville, Sarndal and Sautory (1993), JASA 88:1013.
     R equivalent: survey::calibrate.
     """
-    if not 0 < tolerance < 1 or max_iterations < 1:
-        raise CalibrationError(
-            f"`tolerance` must lie between 0 and 1 and `max_iterations` be at least 1; got {tolerance!r} and "
-            f"{max_iterations!r}."
-        )
+    check_iterations(tolerance, max_iterations)
     curve = _curve(distance, bounds)
     made = auxiliaries(design, margins, totals)
     weights = design.full_weights
@@ -268,11 +264,7 @@ def _curve(distance: Distance, bounds: Bounds | None) -> _Distance:
         raise CalibrationError(f"`distance` must be one of {', '.join(get_args(Distance))}; got {distance!r}.")
     if bounds is None and distance == "logit":
         raise CalibrationError('`bounds` must be given for distance="logit", such as (0.3, 3).')
-    low, high = (-np.inf, np.inf) if bounds is None else (float(bounds[0]), float(bounds[1]))
-    if bounds is not None and not (0 <= low < high):
-        raise CalibrationError(
-            f"`bounds` must be two numbers, the first at least 0 and below the second; got {bounds!r}."
-        )
+    low, high = (-np.inf, np.inf) if bounds is None else checked_bounds(bounds)
     if distance == "logit":
         if not low < 1 < high < np.inf:
             raise CalibrationError(

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from survey.design import BoolArray, Design, FloatArray, IntArray, Replicates, Stage
-from survey.errors import EstimationError
+from survey.design import BoolArray, Design, FloatArray, IntArray, Replicates, Stage, check_design
+from survey.errors import EstimationError, did_you_mean, shown
 
 Missing = Literal["drop", "fail"]
 NULLABLE = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}
@@ -108,7 +108,9 @@ def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop"
     Raises
     ------
     EstimationError : an unknown column, missing values under "fail", or nobody left.
+    DesignError : something other than a design.
     """
+    check_design(design)
     frame, base = design.frame, design.base_weights
     if missing not in get_args(Missing):
         raise EstimationError(f"`missing` must be one of {', '.join(get_args(Missing))}; got {missing!r}.")
@@ -117,6 +119,7 @@ def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop"
     if unknown:
         raise EstimationError(
             f"`design` must hold every variable asked for; {unknown} not among its columns {list(frame.columns)[:20]}."
+            f"{did_you_mean(unknown[0], frame.columns)}"
         )
     coded = [code_values(frame[name]) for name in variables]
     sizes = [len(values) for _, values in coded]
@@ -214,7 +217,14 @@ def code_values(column: pd.Series[Any]) -> tuple[IntArray, pd.Index[Any]]:
     """(n,) code of each value, -1 where missing, and the values in order (categories keep theirs)."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), column.cat.categories  # type: ignore[return-value]  # small integers
-    codes, values = pd.factorize(column, sort=True)
+    try:
+        codes, values = pd.factorize(column, sort=True)
+    except TypeError as error:  # what cannot be hashed
+        first = column.dropna().iloc[0]
+        raise EstimationError(
+            f"`{column.name}` must hold numbers or text; it holds {type(first).__name__}s, such as {shown(first)}. "
+            "Make a column of each part, such as one for each option of a question with several answers."
+        ) from error
     return codes, pd.Index(values)
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from survey.codebook_page import codebook_page
 from survey.codebook_yaml import dump_yaml, parse_yaml
-from survey.errors import CodebookError
-from survey.items import Item, Level, as_code, did_you_mean, item_problems
+from survey.errors import CodebookError, did_you_mean
+from survey.items import Item, Level, as_code, item_problems
 from survey.labelled_files import draft_items
 from survey.record_files import read_file
 from survey.schema import companion, respondent_schema
@@ -39,7 +39,8 @@ class Codebook:
     name : short name, used for folders.
     title : the survey in one line.
     data_kind : "synthetic" or "real"; synthetic data say so wherever they are shown.
-    items : item name -> item, in questionnaire order; an item is derived only from items above it.
+    items : item name -> item, in questionnaire order; an item is derived only from items above it. A name that is not
+        there is a `CodebookError` which names the nearest.
     population, fieldwork, source, note : for the report; None prints "not stated in the source".
     weight : column of weights, None where the file has none.
     """
@@ -56,9 +57,14 @@ class Codebook:
 
     def __post_init__(self) -> None:
         """Hand the missing codes of a source down to what is derived from it, then check everything."""
+        if not isinstance(self.items, Mapping):
+            raise CodebookError(
+                f"`items` must map names to items, as {{item.name: item for item in items}}; got "
+                f"{type(self.items).__name__}."
+            )
         settings = {"name": self.name, "title": self.title, "data_kind": self.data_kind}
         _refuse(f"codebook {self.name!r}", _setting_problems(settings) + _item_problems(self.items, self.weight))
-        object.__setattr__(self, "items", MappingProxyType(_with_inherited_missing(self.items)))
+        object.__setattr__(self, "items", MappingProxyType(_Items(self.name, _with_inherited_missing(self.items))))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by field, for read-only mappings cannot be."""
@@ -81,7 +87,10 @@ class Codebook:
         ------
         CodebookError : the file is absent, is no YAML or contradicts itself; all problems are listed.
         """
-        file = Path(path)
+        try:
+            file = Path(path)
+        except TypeError as error:
+            raise CodebookError(f"`path` must be the name of a file; got {type(path).__name__}.") from error
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:
@@ -139,9 +148,18 @@ class Codebook:
         Parameters
         ----------
         path : file to write; an existing one is replaced.
+
+        Raises
+        ------
+        CodebookError : the file cannot be written.
         """
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "items"}
-        Path(path).write_text(dump_yaml(settings, self.items), encoding="utf-8", newline="\n")
+        try:
+            Path(path).write_text(dump_yaml(settings, self.items), encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise CodebookError(
+                f"`path` must be a file in an existing folder; {path} gave: {error.strerror}."
+            ) from error
 
     def item(self, name: str) -> Item:
         """Look an item up by name.
@@ -158,15 +176,7 @@ class Codebook:
         ------
         CodebookError : there is none of that name; the nearest one is named.
         """
-        if name in self.items:
-            return self.items[name]
-        for owner in self.items.values():
-            if name in owner.columns:
-                hint = f" It is a column of the item {owner.name!r}."
-                break
-        else:
-            hint = did_you_mean(name, self.items) or " Its items are " + ", ".join(self.items) + "."
-        raise CodebookError(f"`name` must be an item of codebook {self.name!r}; {name!r} is none.{hint}")
+        return self.items[name]
 
     def schema(self) -> pa.DataFrameSchema:
         """Make the pandera schema of the frame that `read_respondents` returns.
@@ -186,6 +196,23 @@ class Codebook:
         """
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "items"}
         return codebook_page(settings, self.items)
+
+
+class _Items(dict[str, Item]):
+    """Items by name; one that is not there is an error which names the nearest."""
+
+    def __init__(self, codebook: str, items: Mapping[str, Item]) -> None:
+        super().__init__(items)
+        self.codebook = codebook
+
+    def __missing__(self, name: object) -> Item:
+        for owner in self.values():
+            if name in owner.columns:
+                hint = f" It is a column of the item {owner.name!r}."
+                break
+        else:
+            hint = did_you_mean(name, self) or " Its items are " + ", ".join(self) + "."
+        raise CodebookError(f"`name` must be an item of codebook {self.codebook!r}; {name!r} is none.{hint}")
 
 
 def _with_inherited_missing(items: Mapping[str, Item]) -> dict[str, Item]:
@@ -222,6 +249,9 @@ def _item_problems(items: Mapping[str, Item | None], weight: str | None) -> list
     """Check each item by itself, and what the sound ones say of each other."""
     if not items:
         return ["`items` must describe at least one item; found none"]
+    strange = {name: item for name, item in items.items() if not isinstance(item, Item | None)}
+    if strange:
+        return [f"`items` must hold items; {name!r} is of type {type(item).__name__}" for name, item in strange.items()]
     own = {name: item_problems(item) for name, item in items.items() if item is not None}
     sound = {name: item for name, item in items.items() if item is not None and not own[name]}
     problems = [f"item {name!r}: {problem}" for name, found in own.items() for problem in found]

@@ -14,8 +14,8 @@ from scipy.special import stdtr
 from survey import statistics
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design
-from survey.errors import EstimationError
-from survey.estimates import Estimate, as_names, check_level, estimate, t_interval
+from survey.errors import EstimationError, check_kind, did_you_mean
+from survey.estimates import Estimate, as_name, as_names, check_level, estimate, t_interval
 from survey.hypotheses import Correction, TestResult, adjust_p_values, t_test_of
 from survey.statistics import Domains, Terms
 
@@ -64,6 +64,11 @@ def t_test(
             f"`by` and `paired` exclude each other; got {by!r} and {paired!r}. To compare changes between groups, make "
             "the change a variable."
         )
+    for argument, name in (("y", y), ("by", by), ("paired", paired)):
+        if name is not None or argument == "y":
+            as_name(name, argument)
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
+        raise EstimationError(f"`value` must be a number, the mean or difference to test against; got {value!r}.")
     names = [y, *([by] if by is not None else []), *([paired] if paired is not None else [])]
     if len(set(names)) < len(names):
         raise EstimationError(f"`y` must be another variable than the one it is compared by; got {y!r} twice.")
@@ -139,11 +144,14 @@ def compare(
     ----------
     R equivalent: survey::svycontrast and stats::p.adjust.
     """
+    check_kind(estimates, Estimate, "estimates")
     columns = [str(name) for name in estimates.labels.columns]
     held = ["term", "level"] if by is None and len(columns) > 2 else as_names(by, "by")
     unknown = [name for name in held if name not in columns]
     if unknown:
-        raise EstimationError(f"`by` must name columns of labels; {unknown} not among {columns}.")
+        raise EstimationError(
+            f"`by` must name columns of labels; {unknown} not among {columns}.{did_you_mean(unknown[0], columns)}"
+        )
     adjust_p_values([], correction)
     labels = estimates.labels.astype(object)
     blocks: dict[tuple[Any, ...], list[int]] = {}

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from survey.design import Design, FloatArray, LonelyDomain
+from survey.design import Design, FloatArray, LonelyDomain, check_design
 from survey.errors import EstimationError
-from survey.estimates import Estimate, by_names, mean, proportion, t_interval, total
+from survey.estimates import Estimate, as_name, by_names, mean, proportion, t_interval, total
 from survey.intervals import proportion_interval
 from survey.quantile_rules import QuantileRule
 from survey.quantiles import quantile
@@ -100,6 +100,8 @@ def compare_conventions(
         raise EstimationError(
             f"`statistic` must be one of {', '.join(get_args(ComparedStatistic))}; got {statistic!r}."
         )
+    check_design(design)
+    as_name(x, "x")
     if design.replicates is not None:
         raise EstimationError(
             "`design` has replicate weights, whose conventions are in the replicates themselves. Compare the design "

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from survey.items import NO_ANSWER, Item, as_code, nearest
+from survey.errors import nearest
+from survey.items import NO_ANSWER, Item, as_code
 from survey.record_files import PLAIN_NUMBER, Failure
 from survey.schema import all_whole, category_dtype, companion, missing_dtype, number_dtype
 

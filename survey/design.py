@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from token import NAME
@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from survey.errors import DesignError, shown
+from survey.errors import DesignError, check_kind, did_you_mean, shown
+from survey.schema import gives_copies
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -137,6 +138,7 @@ class Replicates:
     mse: bool
 
 
+@gives_copies("data")
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
     """A sample and how it was drawn; every estimate starts from one.
@@ -209,8 +211,11 @@ class Design:
                 f'`lonely_domain`="adjust" applies the rule of `lonely_psu` to domains, which must be "adjust" or '
                 f'"average"; it is {self.lonely_psu!r}. Choose one of these, or lonely_domain="keep".'
             )
-        strata, fpc = _names(self.strata), _names(self.fpc)
-        clusters = [*_names(self.psu), *_names(self.ssu)]
+        _check_switch(self.nest, "nest")
+        for argument, name in (("weight", self.weight), ("psu", self.psu)):
+            _check_name(name, argument)
+        strata, fpc = _names(self.strata, "strata"), _names(self.fpc, "fpc")
+        clusters = [*_names(self.psu, "psu"), *_names(self.ssu, "ssu")]
         if self.ssu is not None and self.psu is None:
             raise DesignError("`ssu` names units below the PSUs, but `psu` is None. Give `psu` as well.")
         for argument, names in (("strata", strata), ("psu/ssu", clusters), ("fpc", fpc)):
@@ -259,7 +264,7 @@ class Design:
     @property
     def frame(self) -> pd.DataFrame:
         """The data, one row per respondent; rows outside the domain included."""
-        return self.data.copy(deep=False)
+        return self.data
 
     @property
     def full_weights(self) -> FloatArray:
@@ -329,7 +334,10 @@ class Design:
         """
         if kind not in get_args(ReplicateKind):
             raise DesignError(f"`kind` must be one of {', '.join(get_args(ReplicateKind))}; got {kind!r}.")
-        names = [replicates] if isinstance(replicates, str) else list(replicates)
+        _check_switch(mse, "mse")
+        if weight is None:
+            raise DesignError("`weight` must name the column of full-sample weights; got None.")
+        names = _names(replicates, "replicates")
         if len(names) < 2 or len(set(names)) < len(names):
             raise DesignError(f"`replicates` must name two columns or more, each once; got {len(names)}: {names[:5]}.")
         design = cls(data, weight=weight)
@@ -388,24 +396,64 @@ def _as_pandas(data: Any) -> pd.DataFrame:
     return frame
 
 
-def _names(names: str | Sequence[str] | None) -> list[str]:
+def check_design(design: object) -> None:
+    """Raise unless the first argument of a function is a design, not the frame that one is made of."""
+    check_kind(design, Design, "design", DesignError)
+
+
+def _check_switch(value: object, argument: str) -> None:
+    """Raise unless an argument is True or False: the text "False" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise DesignError(f"`{argument}` must be True or False; got {value!r}.")
+
+
+def _check_name(name: object, argument: str) -> None:
+    """Raise unless an argument is the name of one column, or None."""
+    if name is None or isinstance(name, str):
+        return
+    below = " Units of the stages below go in `ssu`." if argument == "psu" and isinstance(name, Sequence) else ""
+    raise DesignError(
+        f"`{argument}` must be the name of one column; got {_brief(name)}. Put values into a column of the data first, "
+        f"and name it.{below}"
+    )
+
+
+def _names(names: str | Sequence[str] | None, argument: str) -> list[str]:
     """Argument that is a name, several names or nothing, as a list."""
     if names is None:
         return []
-    return [names] if isinstance(names, str) else list(names)
+    several = isinstance(names, Iterable) and not isinstance(names, str | Mapping | pd.Series | pd.DataFrame)
+    listed = list(names) if several else [names]
+    if not all(isinstance(name, str) for name in listed):
+        raise DesignError(
+            f"`{argument}` must be the name of a column, or a list of names; got {_brief(names)}. Put values into a "
+            "column of the data first, and name it."
+        )
+    return [str(name) for name in listed]
+
+
+def _brief(value: object) -> str:
+    """What was given: simple values as they are, others by their type."""
+    return shown(value) if isinstance(value, int | float | list | tuple) else type(value).__name__
 
 
 def _check_column(frame: pd.DataFrame, name: str, argument: str) -> None:
     """Raise unless the column exists and has no missing value."""
-    if name not in frame.columns:
-        raise DesignError(
-            f"`{argument}` must name a column of the data; {name!r} is not among {list(frame.columns)[:20]}."
-        )
+    _check_known(frame, name, argument)
     missing = frame[name].isna().to_numpy()
     if missing.any():
         raise DesignError(
             f"`{argument}` must be known for every row; {name!r} is missing in {missing.sum()} rows, first "
             f"in row {shown(frame.index[int(missing.argmax())])}. Fill it in, or remove those rows."
+        )
+
+
+def _check_known(frame: pd.DataFrame, name: str, argument: str) -> None:
+    """Raise unless a column of that name exists."""
+    if name not in frame.columns:
+        raise DesignError(
+            f"`{argument}` must name a column of the data; {name!r} is not among {list(frame.columns)[:20]}."
+            f"{did_you_mean(name, frame.columns)}"
         )
 
 
@@ -497,10 +545,7 @@ def rank(weights: FloatArray) -> int:
 
 def _weights(frame: pd.DataFrame, name: str, argument: str = "weight") -> FloatArray:
     """Weights as a (n,) array; zero is allowed, negative, missing and infinite weights are not."""
-    if name not in frame.columns:
-        raise DesignError(
-            f"`{argument}` must name a column of the data; {name!r} is not among {list(frame.columns)[:20]}."
-        )
+    _check_known(frame, name, argument)
     column = frame[name]
     if not pd.api.types.is_numeric_dtype(column.dtype):
         raise DesignError(f"`{argument}` must be numeric; column {name!r} has type {column.dtype}.")
@@ -659,9 +704,13 @@ def _condition(frame: pd.DataFrame, condition: str | pd.Series[bool] | BoolArray
             values = frame.eval(condition)
             used = _columns_of(condition, frame)
         except UNREADABLE as error:
+            unknown = re.search(r"name '(.+?)' is not defined", str(error))
+            hint = did_you_mean(unknown[1], frame.columns) if unknown else ""
             raise DesignError(
-                f"`condition` must be an expression over the columns; {condition!r} fails: {error}."
+                f"`condition` must be an expression over the columns; {condition!r} fails: {error}.{hint}"
             ) from error
+        if isinstance(values, pd.DataFrame):
+            raise DesignError(f"`condition` must compare, with ==; {condition!r} assigns a column.")
         known = np.asarray(frame[used].notna().all(axis=1), dtype=bool)
     elif isinstance(condition, pd.Series) and not condition.index.equals(frame.index):
         raise DesignError(

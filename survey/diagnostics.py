@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from survey.design import FloatArray, IntArray
-from survey.errors import ConvergenceError, EstimationError
+from survey.errors import ConvergenceError, EstimationError, check_kind
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (
     answer_codes,
@@ -70,6 +70,7 @@ def vif(fit: OrdinalFit, *, by: Unit = "term") -> pd.DataFrame:
     Fox and Monette (1992), JASA 87:178; Liao and Valliant (2012), Survey Methodology 38:53, whose intercept-adjusted
     factor is that of a column. R equivalents: car::vif; svydiags::svyvif.
     """
+    check_kind(fit, OrdinalFit, "fit")
     if by not in get_args(Unit):
         raise EstimationError(f"`by` must be one of {', '.join(get_args(Unit))}; got {by!r}.")
     shape = curvature(fit)
@@ -135,6 +136,7 @@ def model_fit_test(fit: OrdinalFit, *, method: FitTest = "score-groups", groups:
     Applied Statistics 45:175; Fagerland and Hosmer (2013), Statistics in Medicine 32:2235; Pulkstenis and Robinson
     (2004), Statistics in Medicine 23:999. R equivalents: generalhoslem.
     """
+    check_kind(fit, OrdinalFit, "fit")
     if method not in get_args(FitTest):
         raise EstimationError(f"`method` must be one of {', '.join(get_args(FitTest))}; got {method!r}.")
     if isinstance(groups, bool) or not isinstance(groups, int) or groups < 3:

@@ -26,7 +26,7 @@ from survey.averages import (
     with_values,
 )
 from survey.design import FloatArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, check_kind, did_you_mean
 from survey.estimates import Estimate, as_names, check_level, refuse_reserved, t_interval
 from survey.intervals import proportion_interval
 from survey.ordinal import OrdinalFit
@@ -87,6 +87,7 @@ def predicted_probabilities(
     Graubard and Korn (1999), Biometrics 55:652. R equivalents: effects::Effect (others = "means"), Stata's
     margins, atmeans.
     """
+    check_kind(fit, OrdinalFit, "fit")
     profiles = _profiles(at)
     _check_profiles(fit, profiles)
     check_level(level)
@@ -147,6 +148,7 @@ def average_effects(
     ----------
     Graubard and Korn (1999), Biometrics 55:652. R equivalent: marginaleffects::avg_comparisons, avg_slopes.
     """
+    check_kind(fit, OrdinalFit, "fit")
     check_level(level)
     return _estimate(fit, effects_of(fit, as_names(variable, "variable"), nets, covariates, by), level)
 
@@ -167,7 +169,10 @@ def effects_of(
     for name in variables:
         if name not in fit.cells.frame.columns or name == fit.outcome:
             known = [column for column in fit.cells.frame.columns if column != fit.outcome]
-            raise EstimationError(f"`variable` must be a covariate of the formula; {name!r} is not among {known}.")
+            raise EstimationError(
+                f"`variable` must be a covariate of the formula; {name!r} is not among {known}."
+                f"{did_you_mean(name, known)}"
+            )
     groups = groups_of(fit, by, [])
     averages: dict[int, list[Average]] = {i: [] for i in range(len(groups))}
     contrasts, terms = [], []
@@ -228,7 +233,9 @@ def _check_profiles(fit: OrdinalFit, profiles: pd.DataFrame) -> None:
     known = [name for name in fit.cells.frame.columns if name != fit.outcome]
     for name in profiles.columns:
         if name not in known:
-            raise EstimationError(f"`at` must give covariates of the formula; {name!r} is not among {known}.")
+            raise EstimationError(
+                f"`at` must give covariates of the formula; {name!r} is not among {known}.{did_you_mean(name, known)}"
+            )
         refuse_reserved([name], "at")
         if profiles[name].isna().any():
             raise EstimationError(
@@ -251,9 +258,16 @@ def _merge(fit: OrdinalFit, nets: Nets | None) -> tuple[FloatArray, list[object]
     rows = [np.eye(len(levels))]
     names = list(levels)
     for net, members in (nets or {}).items():
+        if isinstance(members, str) or not isinstance(members, Iterable) or not list(members):
+            raise EstimationError(f"`nets[{net!r}]` must be a list of answers of the outcome; got {members!r}.")
         unknown = [member for member in members if member not in levels]
-        if unknown or not members:
-            raise EstimationError(f"`nets[{net!r}]` must merge answers of the outcome; {unknown} not among {levels}.")
+        if unknown:
+            raise EstimationError(
+                f"`nets[{net!r}]` must merge answers of the outcome; {unknown} not among {levels}."
+                f"{did_you_mean(unknown[0], levels)}"
+            )
+        if net in names:
+            raise EstimationError(f"`nets[{net!r}]` must not have the name of an answer or another net. Rename it.")
         rows.append(np.array([[float(level in members) for level in levels]]))
         names.append(net)
     return np.vstack(rows), names

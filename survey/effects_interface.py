@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from survey.design import FloatArray
-from survey.errors import EstimationError, SurveyError
+from survey.errors import EstimationError, SurveyError, check_kind
 from survey.information import log_probabilities
 from survey.links import LINKS
 from survey.ordinal import OrdinalFit
@@ -51,6 +51,7 @@ def marginaleffects_model(fit: OrdinalFit, *, weight: str = "weight") -> ModelAb
     SurveyError : the package is not installed.
     EstimationError : a covariate has the name of the column of weights.
     """
+    check_kind(fit, OrdinalFit, "fit")
     try:
         import polars
         from marginaleffects.classes import ModelAbstract, ModelVault

@@ -6,6 +6,22 @@ what to do about it.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+Named = TypeVar("Named")
+MADE_BY: Mapping[str, str] = MappingProxyType(
+    {
+        "Codebook": "Read one with survey.Codebook.from_yaml(path).",
+        "Design": "Make one with survey.Design(frame, weight=...).",
+        "Estimate": "Make one with survey.mean(design, ...) or another estimate.",
+        "OrdinalFit": "Make one with survey.ordinal(formula, design).",
+    }
+)
+"""How to come by what a function asks for."""
+
 
 class SurveyError(ValueError):
     """Anything the package refuses to compute; the base of all its errors."""
@@ -60,3 +76,32 @@ def shown(value: object) -> str:
     """A value as a message prints it: `repr`, without the wrapping of numpy scalars."""
     item = getattr(value, "item", None)
     return repr(item() if callable(item) and not isinstance(value, str) else value)
+
+
+def nearest(word: object, candidates: Iterable[Named]) -> Named | None:
+    """Find the candidate that a mistyped word most likely stands for."""
+    by_fold = {str(name).strip().casefold(): name for name in reversed(list(candidates))}
+    near = difflib.get_close_matches(str(word).strip().casefold(), list(by_fold), n=1, cutoff=0.6)
+    return by_fold[near[0]] if near else None
+
+
+def did_you_mean(word: object, candidates: Iterable[object]) -> str:
+    """Return " Did you mean 'x'?" for the candidate nearest to a word, or nothing."""
+    near = nearest(word, candidates)
+    return "" if near is None else f" Did you mean {shown(near)}?"
+
+
+def check_kind(value: object, kind: type, argument: str, error: type[SurveyError] | None = None) -> None:
+    """Raise unless an argument is what its function works on, such as a design and not the frame it is made of.
+
+    Parameters
+    ----------
+    kind : a class of the package that `MADE_BY` knows.
+    error : class of the error; `EstimationError` otherwise.
+    """
+    if isinstance(value, kind):
+        return
+    found = value.__name__ + " itself" if isinstance(value, type) else type(value).__name__
+    raise (error or EstimationError)(
+        f"`{argument}` must be a survey.{kind.__name__}; got {found}. {MADE_BY[kind.__name__]}"
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -13,19 +15,21 @@ from scipy.special import stdtrit
 from survey import functions, statistics
 from survey.cells import Cells, Missing, collapse
 from survey.design import BoolArray, Design, FloatArray, IntArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, did_you_mean
 from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
 from survey.functions import Function
 from survey.intervals import IntervalMethod, proportion_interval
 from survey.printing import console
-from survey.schema import RESULT_COLUMNS
+from survey.schema import RESULT_COLUMNS, gives_copies
 from survey.statistics import Domains, Statistic, Terms
 from survey.variance import covariance, degrees_of_freedom
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
 ROUNDING = 1e-15  # variance of a combination, relative to the largest it could have, that is rounding error
+NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")  # text that is a number
 
 
+@gives_copies("labels")
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimate:
     """k estimates made together from one design.
@@ -131,13 +135,16 @@ class Estimate:
                     raise EstimationError(f"`weights` must be finite numbers; {label!r} has {coefficient!r}.")
                 matrix[0, self._position(label)] += coefficient
             shown = [" ".join(f"{c:+g} {label}" for label, c in weights.items())]
+            if not weights:
+                raise EstimationError("`weights` must name at least one estimate; it is empty.")
         else:
-            matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+            matrix = _matrix(weights)
             shown = [f"contrast {i + 1}" for i in range(len(matrix))]
             if matrix.ndim != 2 or matrix.shape[1] != k:
                 raise EstimationError(
                     f"`weights` must have one column per estimate; got {matrix.shape[1]} columns for {k} estimates."
                 )
+        names = [names] if isinstance(names, str) else names
         if names is not None and len(names) != len(matrix):
             raise EstimationError(f"`names` must name each of the {len(matrix)} contrasts; got {len(names)}.")
         return self._derived(matrix @ np.nan_to_num(self.value), matrix, list(names) if names is not None else shown)
@@ -222,9 +229,24 @@ class Estimate:
             return hits[0]
         what = "no estimate has it" if not hits else f"{len(hits)} estimates have it"
         known = [tuple(v for v in row if v != "") for row in self.labels.itertuples(index=False, name=None)]
+        hint = "" if hits else did_you_mean(label, dict.fromkeys(one for row in known for one in row))
         raise EstimationError(
             f"`weights` must name estimates by a label that only one has; {label!r}: {what}. Labels are {known[:12]}."
+            f"{hint}"
         )
+
+
+def _matrix(weights: ArrayLike) -> FloatArray:
+    """(q, k) finite coefficients of contrasts, given as numbers."""
+    try:
+        matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise EstimationError(
+            f"`weights` must be coefficients by label, as {{'High': 1, 'Low': -1}}, or a matrix of numbers; {error}."
+        ) from error
+    if not np.isfinite(matrix).all():
+        raise EstimationError(f"`weights` must be finite numbers; got {matrix[~np.isfinite(matrix)][0]}.")
+    return matrix
 
 
 def t_interval(value: FloatArray, std_error: FloatArray, df: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
@@ -379,20 +401,42 @@ def _estimates(
 ) -> Estimate:
     """Totals or means of variables by domains."""
     check_method(variance)
-    variables, groups = as_names(x, "x"), by_names(by)
+    variables = as_names(x, "x")
     if not variables:
         raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
+    groups = by_names(by, variables)
     cells = collapse(design, [*variables, *groups], missing)
+    for name in variables:
+        _refuse_numbers_in_disguise(cells, name)
     measured, domains = statistics.terms(cells, variables), statistics.domains(cells, groups)
     made = statistic(cells, measured, domains)
     few = group_means(cells, measured, domains, made.value) if variance == "cr2" else None
     return estimate(cells, made, level=level, few=few)
 
 
-def by_names(by: str | Sequence[str] | None) -> list[str]:
-    """Names of by-variables, none of them that of a result column."""
+def _refuse_numbers_in_disguise(cells: Cells, name: str) -> None:
+    """Raise for a column of numbers that are stored as text or objects: its levels would be counted."""
+    column = cells.frame[name]
+    if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind in "iufbmM":
+        return
+    values = column[cells.inside].unique()
+    if all(
+        NUMBER.fullmatch(value) if isinstance(value, str) else isinstance(value, Number) and not isinstance(value, bool)
+        for value in values
+    ):
+        raise EstimationError(
+            f"`x` must be numeric or categorical; {name!r} holds numbers, such as {values[0]!s}, as {column.dtype}. "
+            "Make it numeric (pandas.to_numeric) to average it, or a pandas Categorical to count its levels."
+        )
+
+
+def by_names(by: str | Sequence[str] | None, variables: Sequence[str] = ()) -> list[str]:
+    """Names of by-variables, none of them that of a result column or one of the variables that are estimated."""
     names = as_names(by, "by")
     refuse_reserved(names, "by")
+    twice = [name for name in names if name in variables]
+    if twice:
+        raise EstimationError(f"`by` must be other variables than those that are estimated; got {twice[0]!r} twice.")
     return names
 
 
@@ -420,7 +464,9 @@ def as_names(names: str | Sequence[str] | None, argument: str) -> list[str]:
         return [names]
     listed = list(names) if isinstance(names, Sequence | pd.Index) else [names]
     if not all(isinstance(name, str) for name in listed):
-        raise EstimationError(f"`{argument}` must be a column name or a list of them; got {names!r}.")
+        simple = isinstance(names, int | float | list | tuple | set)
+        found = repr(names) if simple else type(names).__name__
+        raise EstimationError(f"`{argument}` must be a column name or a list of them; got {found}.")
     if len(set(listed)) < len(listed):
         raise EstimationError(f"`{argument}` must name each variable once; got {listed}.")
     return listed
@@ -458,8 +504,8 @@ def proportion(
     R equivalent: survey::svyciprop, svyby.
     """
     check_method(variance)
-    groups = by_names(by)
-    cells = collapse(design, [as_name(x, "x"), *groups], missing)
+    groups = by_names(by, [as_name(x, "x")])
+    cells = collapse(design, [x, *groups], missing)
     if statistics.is_numeric(cells.frame[x]):
         raise EstimationError(
             f"`x` must be categorical; {x!r} is numeric. Use `mean`, or make it a pandas Categorical first."
@@ -496,11 +542,11 @@ def ratio(
     ----------
     R equivalent: survey::svyratio.
     """
-    groups = by_names(by)
     numerators = as_names(y, "y")
     if not numerators:
         raise EstimationError(f"`y` must name at least one variable; got {y!r}.")
-    cells = collapse(design, [*numerators, as_name(x, "x"), *groups], missing)
+    groups = by_names(by, [*numerators, as_name(x, "x")])
+    cells = collapse(design, [*numerators, x, *groups], missing)
     for argument, name in (*(("y", name) for name in numerators), ("x", x)):
         if not statistics.is_numeric(cells.frame[name]):
             raise EstimationError(f"`{argument}` must be numeric; {name!r} has type {cells.frame[name].dtype}.")

@@ -12,7 +12,7 @@ import pandas as pd
 from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
 from survey.contradictions import LEAST_CHANGE, Program, elastic, in_words, minimal_conflict, starved_cells
 from survey.design import BoolArray, Design, FloatArray
-from survey.errors import shown
+from survey.errors import CalibrationError, shown
 from survey.margins import Margins
 
 Verdict = Literal["feasible", "zero cells", "infeasible"]
@@ -103,8 +103,29 @@ def explain_infeasible(
     Fienberg (1970), Ann. Math. Stat. 41:907 (when raking converges).
     """
     made = auxiliaries(design, margins, totals)
+    if bounds is not None:
+        bounds = checked_bounds(bounds)
+    for argument, weight in (("lower", lower), ("upper", upper)):
+        if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float | np.number)):
+            raise CalibrationError(f"`{argument}` must be a weight, a number; got {weight!r}.")
     limits = cell_limits(made, design.full_weights, bounds=bounds, lower=lower, upper=upper)
     return explain(made, design.full_weights, design.frame, limits)
+
+
+def checked_bounds(bounds: object) -> Bounds:
+    """Lowest and highest ratio of weights.
+
+    Raises
+    ------
+    CalibrationError : something other than two numbers, the first at least 0 and below the second.
+    """
+    given = list(bounds) if isinstance(bounds, Sequence) and not isinstance(bounds, str) else []
+    numbers = [float(one) for one in given if isinstance(one, int | float | np.number) and not isinstance(one, bool)]
+    if len(given) != 2 or len(numbers) != 2 or not 0 <= numbers[0] < numbers[1]:
+        raise CalibrationError(
+            f"`bounds` must be two numbers, the first at least 0 and below the second; got {bounds!r}."
+        )
+    return numbers[0], numbers[1]
 
 
 def cell_limits(

@@ -95,6 +95,12 @@ def coefficients(
             f"`scale` must be 'odds ratio', 'percentage points' or 'log odds'; {scale!r} was given. "
             "Choose one of these."
         )
+    held = frame["kind"].isin([SLOPE, ODDS_RATIO]).any() if "kind" in frame.columns else True
+    if not held or ("deff" in frame.columns and not effects):
+        raise EstimationError(
+            "`tidy` must hold slopes of a model or average effects; it holds shares, means or other parameters. Draw "
+            "estimates with `dots`."
+        )
     if scale == "odds ratio":
         frame = as_odds_ratios(frame)
     elif "kind" in frame.columns:

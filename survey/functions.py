@@ -24,6 +24,10 @@ def values_of(function: Function, at: FloatArray) -> FloatArray:
     ------
     EstimationError : values that are not finite numbers, or not one or a list of them.
     """
+    if not callable(function):
+        raise EstimationError(
+            f"`function` must be a function of the estimates, as lambda e: np.log(e[0] / e[1]); got {function!r}."
+        )
     with np.errstate(all="ignore"):
         made = np.atleast_1d(np.asarray(function(at.copy())))
     if made.ndim != 1 or made.dtype.kind not in "fiub" or not np.isfinite(made).all():

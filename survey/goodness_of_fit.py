@@ -13,7 +13,8 @@ from scipy.special import chdtrc
 from survey import statistics
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design, FloatArray
-from survey.errors import EstimationError, shown
+from survey.errors import EstimationError, did_you_mean, shown
+from survey.estimates import as_name
 from survey.hypotheses import TestResult
 from survey.independence import RaoScott, rao_scott
 from survey.statistics import Evaluate
@@ -58,7 +59,12 @@ def goodness_of_fit(
     """
     if method not in get_args(FitMethod):
         raise EstimationError(f"`method` must be one of {', '.join(get_args(FitMethod))}; got {method!r}.")
-    cells = collapse(design, [x], missing)
+    if not isinstance(shares, Mapping | pd.Series):
+        raise EstimationError(
+            f"`shares` must give the share of each level, as {{'Male': 0.49, 'Female': 0.51}}; got "
+            f"{type(shares).__name__}."
+        )
+    cells = collapse(design, [as_name(x, "x")], missing)
     if statistics.is_numeric(cells.frame[x]):
         raise EstimationError(f"`x` must be categorical; {x!r} is numeric. Cut it into groups first (pandas.cut).")
     levels, indicators = statistics.level_indicators(cells, x)
@@ -95,14 +101,17 @@ def _expected(x: str, levels: list[object], present: list[bool], shares: Mapping
     """Given shares of the levels, checked and made to add to 1 exactly."""
     unknown = [level for level in shares if level not in levels]
     if unknown:
-        raise EstimationError(f"`shares` must name levels of {x!r}; {unknown} not among {levels}.")
+        raise EstimationError(
+            f"`shares` must name levels of {x!r}; {unknown} not among {levels}.{did_you_mean(unknown[0], levels)}"
+        )
     absent = [level for level, found in zip(levels, present, strict=True) if found and level not in shares]
     if absent:
         raise EstimationError(
             f"`shares` must cover every level with respondents; {', '.join(map(shown, absent))} of {x!r} has none. Add "
             "it, or take a domain without it."
         )
-    if len(shares) < 2 or not all(np.isfinite(share) and share > 0 for share in shares.values()):
+    numbers = all(isinstance(share, int | float | np.number) for share in shares.values())
+    if len(shares) < 2 or not numbers or not all(np.isfinite(share) and share > 0 for share in shares.values()):
         raise EstimationError(f"`shares` must be positive, of two levels or more; got {dict(shares)}.")
     total = sum(shares.values())
     if abs(total - 1.0) > SHARE_SUM:

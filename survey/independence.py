@@ -16,7 +16,7 @@ from survey.design import BoolArray, FloatArray, IntArray
 from survey.errors import EstimationError, shown
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
 from survey.quadratic_forms import sum_of_chisq_sf
-from survey.statistics import level_indicators
+from survey.statistics import chosen as is_chosen
 from survey.variance import covariance, degrees_of_freedom
 
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
@@ -239,19 +239,22 @@ class MultipleResponse:
     note: str
 
 
-def multiple_response(cells: Cells, options: Mapping[str, object], by: str) -> MultipleResponse:
+def multiple_response(
+    cells: Cells, options: Mapping[str, object], by: str, labels: Sequence[object] = ("No", "Yes")
+) -> MultipleResponse:
     """Options of a multiple-response set by a grouping variable.
 
     Parameters
     ----------
-    options : column -> label, as in `Item.options`; the last level of a column means that the option was chosen.
+    options : column -> label, as in `Item.options`.
     by : grouping variable.
+    labels : the two levels of the columns, the second of which means that the option was chosen.
     """
-    labels, chosen, left_out = [], [], []
+    names, chosen, left_out = [], [], []
     for column, label in options.items():
-        indicator = level_indicators(cells, column)[1][-1]
+        indicator = is_chosen(cells, column, labels)
         if indicator[cells.inside].any() and not indicator[cells.inside].all():
-            labels.append(label)
+            names.append(label)
             chosen.append(indicator)
         else:
             left_out.append(shown(label))
@@ -265,7 +268,7 @@ def multiple_response(cells: Cells, options: Mapping[str, object], by: str) -> M
         empty = [f"{by}={value}" for i, value in enumerate(values) if i not in present]
         notes.append(f"Without respondents, left out: {', '.join(empty)}.")
     table = np.column_stack(chosen) if chosen else np.zeros((cells.n.size, 0), dtype=bool)
-    return MultipleResponse(tuple(labels), table, group, present.size, " ".join(notes))
+    return MultipleResponse(tuple(names), table, group, present.size, " ".join(notes))
 
 
 def test_multiple_response(cells: Cells, table: MultipleResponse, method: RaoScott) -> TestResult:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Literal, get_args
+
+from survey.errors import CodebookError, did_you_mean
 
 Kind = Literal["id", "nominal", "ordinal", "numeric", "multiple", "text"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -22,6 +23,16 @@ SETTINGS: Mapping[str, frozenset[str]] = {
     "multiple": frozenset({"levels", "missing", "options"}),
 }
 """What may be said of an item of each kind, beside its name, label, kind, wording and note."""
+
+MAPPINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "nets": "{'Approve': ('Somewhat approve', 'Strongly approve')}",
+        "options": "{'news_tv': 'Television', 'news_web': 'Internet'}",
+        "recode": "{'Urban': (1, 2), 'Rural': (3,)}",
+        "values": "{1: 500, 2: 1500}",
+    }
+)
+"""Settings of an item that are mappings, with an example of each."""
 
 NO_ANSWER = "No answer"
 """Label of the missing code that stands for a blank cell."""
@@ -78,12 +89,18 @@ class Item:
 
     def __post_init__(self) -> None:
         """Fill in the levels that a recode or a multiple-response set implies, and freeze the mappings."""
+        for name, example in MAPPINGS.items():
+            if not isinstance(getattr(self, name), Mapping):
+                raise CodebookError(
+                    f"`{name}` of item {self.name!r} must be a mapping, such as {example}; got "
+                    f"{type(getattr(self, name)).__name__}."
+                )
         if not self.levels and self.recode:
             levels = tuple(Level(code, label) for code, label in enumerate(self.recode, start=1))
             object.__setattr__(self, "levels", levels)
         if not self.levels and self.kind == "multiple":
             object.__setattr__(self, "levels", (Level(0, "No"), Level(1, "Yes")))
-        for name in ("nets", "options", "recode", "values"):
+        for name in MAPPINGS:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -127,19 +144,6 @@ def _item(values: dict[str, Any]) -> Item:
     return Item(**values)
 
 
-def nearest(word: object, candidates: Iterable[str]) -> str | None:
-    """Find the candidate that a mistyped word most likely stands for."""
-    by_fold = {name.casefold(): name for name in reversed(list(candidates))}
-    near = difflib.get_close_matches(str(word).strip().casefold(), list(by_fold), n=1, cutoff=0.6)
-    return by_fold[near[0]] if near else None
-
-
-def did_you_mean(word: object, candidates: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the candidate nearest to a word, or nothing."""
-    near = nearest(word, candidates)
-    return f" Did you mean {near!r}?" if near else ""
-
-
 def as_code(value: object) -> int | str:
     """Read 1, 1.0, "1" and "1.0" as the code 1; other text stays text."""
     if isinstance(value, Integral):
@@ -160,6 +164,9 @@ def item_problems(item: Item) -> list[str]:
     """Everything that is inconsistent within one item, as sentences."""
     if item.kind not in KINDS:
         return [f"`kind` must be one of {', '.join(KINDS)}; found {item.kind!r}.{did_you_mean(item.kind, KINDS)}"]
+    unsound = list(_type_problems(item))
+    if unsound:
+        return unsound
     return [
         *_settings_problems(item),
         *_level_problems(item),
@@ -167,6 +174,18 @@ def item_problems(item: Item) -> list[str]:
         *_range_problems(item),
         *_derivation_problems(item),
     ]
+
+
+def _type_problems(item: Item) -> Iterator[str]:
+    """Say which levels are no `Level`, and which nets are text where a list of labels belongs."""
+    for name in ("levels", "missing"):
+        given = getattr(item, name)
+        wrong = given if isinstance(given, str | Mapping) else [one for one in given if not isinstance(one, Level)]
+        if wrong:
+            yield f"`{name}` must be levels, as in (Level(1, 'Yes'), Level(2, 'No')); found {given!r}"
+    for net, members in item.nets.items():
+        if isinstance(members, str):
+            yield f"the net {net!r} must list the levels that it sums, as in ({members!r},); found {members!r}"
 
 
 def _settings_problems(item: Item) -> Iterator[str]:

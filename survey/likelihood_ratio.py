@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from survey.design import FloatArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, check_kind
 from survey.estimates import check_level, t_interval
 from survey.hypotheses import TestResult, wald_chisq
 from survey.information import answer_codes, check_simple_sample, limits_of, log_probabilities
@@ -60,6 +60,9 @@ def likelihood_ratio_test(
     Rao and Scott (1984), Ann. Stat. 12:46; Lumley and Scott (2014), Aust. N.Z. J. Stat. 56:1; Kuonen (1999), Biometrika
     86:929. R equivalent: survey::regTermTest(method = "LRT"), which for svyolr depends on the scale of the weights.
     """
+    for argument, fit in (("smaller", smaller), ("larger", larger)):
+        if argument == "larger" or fit is not None:
+            check_kind(fit, OrdinalFit, argument)
     if method not in get_args(Reference):
         raise EstimationError(f"`method` must be one of {', '.join(get_args(Reference))}; got {method!r}.")
     added = nesting(smaller, larger)
@@ -118,6 +121,8 @@ def information_criteria(
     ----------
     Lumley and Scott (2015), J. Survey Statistics and Methodology 3:1. R equivalent: survey AIC.svyglm, BIC.svyglm.
     """
+    for fit in (*fits, *([] if maximal is None else [maximal])):
+        check_kind(fit, OrdinalFit, "fits")
     if not fits:
         raise EstimationError("`fits` must hold at least one model; none was given.")
     if parameters not in get_args(Counted):
@@ -168,6 +173,7 @@ def pseudo_r_squared(fit: OrdinalFit, *, level: float = 0.95) -> pd.DataFrame:
     Lumley (2017), Aust. N.Z. J. Stat. 59:187; Nagelkerke (1991), Biometrika 78:691; McFadden (1974).
     R equivalent: survey::psrsq (without standard errors).
     """
+    check_kind(fit, OrdinalFit, "fit")
     check_level(level)
     if fit.parts.offset is not None or fit.parts.structure.shape[1] < len(fit.levels) - 1:
         raise EstimationError(

@@ -17,7 +17,7 @@ import pandas as pd
 
 from survey.averages import Covariates
 from survey.cells import Cells, Missing, collapse
-from survey.design import Design, FloatArray, IntArray
+from survey.design import Design, FloatArray, IntArray, check_design
 from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
 from survey.estimates import SHOWN, Estimate, as_names, check_level, t_interval
@@ -211,6 +211,7 @@ def compare_models(
     Mood (2010), European Sociological Review 26:67; Weesie (1999), Stata Technical Bulletin 52:34; Graubard and Korn
     (1999), Biometrics 55:652.
     """
+    check_design(design)
     check_level(level)
     if not isinstance(formulas, Mapping) or len(formulas) < 2:
         raise EstimationError(

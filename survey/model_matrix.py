@@ -14,7 +14,7 @@ import pandas as pd
 
 from survey.cells import Cells
 from survey.design import BoolArray, Design, FloatArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from formulaic import Formula, ModelSpec
@@ -70,7 +70,10 @@ class ModelMatrix:
         for name, positions in zip(self.terms, self.slices, strict=True):
             if sorted(name.split(":")) == wanted:
                 return list(positions)
-        raise EstimationError(f"`term` must be a term of the formula; {term!r} is not among {list(self.terms)}.")
+        raise EstimationError(
+            f"`term` must be a term of the formula; {term!r} is not among {list(self.terms)}."
+            f"{did_you_mean(term, self.terms)}"
+        )
 
     def variables(self, term: str) -> list[str]:
         """Columns of the data that a term is made of."""
@@ -170,7 +173,7 @@ def _evaluated(spec: ModelSpec, frame: pd.DataFrame) -> FloatArray:
         try:
             made = spec.get_model_matrix(frame, context={}, na_action="ignore")
         except (FormulaicError, DataMismatchWarning, TypeError, ValueError) as error:
-            raise EstimationError(f"`formula` cannot be evaluated for these values: {error}") from error
+            raise EstimationError(f"`formula` cannot be evaluated for these values: {_said(error)}") from error
     return np.asarray(made, dtype=np.float64)
 
 
@@ -201,10 +204,18 @@ def _sides(formula: str) -> tuple[Formula, Formula]:
     from formulaic import Formula
     from formulaic.errors import FormulaicError
 
+    if not isinstance(formula, str):
+        raise EstimationError(
+            f'`formula` must be text, as "outcome ~ a + b"; got {type(formula).__name__}. The formula comes first, '
+            "then the design."
+        )
     try:
         parsed = Formula(formula)
     except FormulaicError as error:
-        raise EstimationError(f'`formula` must be written as "outcome ~ a + b"; {formula!r}: {error}.') from error
+        raise EstimationError(
+            f'`formula` must be written as "outcome ~ a + b"; {formula!r}: {_said(error)}. Names with blanks go '
+            "between backticks."
+        ) from error
     if not hasattr(parsed, "lhs"):
         raise EstimationError(f'`formula` must be written as "outcome ~ a + b"; {formula!r} has no outcome.')
     return parsed.lhs, parsed.rhs
@@ -226,12 +237,19 @@ def one_sided(formula: object, argument: str) -> str:
     try:
         terms = [str(term) for term in Formula(text)]
     except FormulaicError as error:
-        raise EstimationError(f'`{argument}` must be written as "~ age + income"; {formula!r}: {error}.') from error
+        raise EstimationError(
+            f'`{argument}` must be written as "~ age + income"; {formula!r}: {_said(error)}.'
+        ) from error
     if "1" not in terms or len(terms) < 2:
         raise EstimationError(
             f"`{argument}` must have a term and keep its constant, which the thresholds replace; got {formula!r}."
         )
     return text[1:].strip()
+
+
+def _said(error: Exception) -> str:
+    """What an error of formulaic says in its first line, without the colours of a terminal after it."""
+    return str(error).partition("\n")[0].rstrip(". ")
 
 
 def terms_of(formula: str) -> list[frozenset[str]]:
@@ -264,6 +282,7 @@ def variables_of(formula: str, frame: pd.DataFrame) -> list[str]:
     if unknown:
         raise EstimationError(
             f"`formula` must use columns of the data; {unknown} not among {list(frame.columns)[:20]}."
+            f"{did_you_mean(unknown[0], frame.columns)}"
         )
     if not variables:
         raise EstimationError(f"`formula` must have at least one predictor; got {formula!r}.")
@@ -333,7 +352,7 @@ def model_matrix(formula: str, cells: Cells, design: Design) -> tuple[ModelMatri
             )
         if (len(dtypes[name].categories) if name in dtypes else column.nunique()) < 2:
             raise EstimationError(
-                f"`formula`: a predictor must vary; {name!r} has one value, {column.iloc[0]!r}, among the "
+                f"`formula`: a predictor must vary; {name!r} has one value, {shown(column.iloc[0])}, among the "
                 f"{cells.n.sum()} respondents used. Leave it out."
             )
     plain = _is_plain(right)
@@ -346,7 +365,7 @@ def model_matrix(formula: str, cells: Cells, design: Design) -> tuple[ModelMatri
             )  # columns that are not finite are refused by name
             encoded = ModelSpec.from_spec(right, output="pandas", na_action="ignore").get_model_matrix(rows, context={})
     except (FormulaicError, TypeError, ValueError) as error:
-        raise EstimationError(f"`formula` {formula!r} cannot be evaluated: {error}.") from error
+        raise EstimationError(f"`formula` {formula!r} cannot be evaluated: {_said(error)}.") from error
     spec = encoded.model_spec
     columns = tuple(str(name) for name in encoded.columns[1:])
     _check_finite(np.asarray(encoded, dtype=np.float64)[:, 1:], columns)

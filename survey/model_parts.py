@@ -12,7 +12,7 @@ import pandas as pd
 
 from survey.cells import Cells
 from survey.design import BoolArray, Design, FloatArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, did_you_mean
 from survey.model_matrix import ModelMatrix, model_matrix, one_sided, outcome_name, terms_of, variables_of
 from survey.predictors import Predictors, ThresholdName, threshold_structure
 
@@ -40,6 +40,8 @@ class Specification:
         """
         outcome = outcome_name(self.formula)
         names = [outcome, *variables_of(self.formula, frame)]
+        if outcome in names[1:]:
+            raise EstimationError(f"`formula` must not predict the outcome by itself; {outcome!r} is on both sides.")
         if self.scale:
             names += variables_of(f"{self.formula} + ({self.scale})", frame)
         if self.offset is not None:
@@ -97,6 +99,8 @@ class ModelParts:
         ------
         EstimationError : no such term.
         """
+        if not isinstance(term, str):
+            raise EstimationError(f"`term` must be one term of the formula, as text; got {term!r}.")
         p, r, m = len(self.location.columns), len(self.threshold_names), len(self.nominal.columns)
         if part == "scale":
             return [p + r * (1 + m) + i for i in self.scale.positions(term)]
@@ -104,7 +108,9 @@ class ModelParts:
             return [p + r * (1 + i) + j for i in self.nominal.positions(term) for j in range(r)]
         if not self.location.has(term):
             known = [*self.location.terms, *self.nominal.terms]
-            raise EstimationError(f"`term` must be a term of the formula; {term!r} is not among {known}.")
+            raise EstimationError(
+                f"`term` must be a term of the formula; {term!r} is not among {known}.{did_you_mean(term, known)}"
+            )
         return self.location.positions(term)
 
     def predictors(self, frame: pd.DataFrame, inside: BoolArray | None = None) -> Predictors:

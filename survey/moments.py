@@ -147,7 +147,7 @@ def _counted(
     design: Design, variables: Sequence[str], by: str | Sequence[str] | None, missing: Missing
 ) -> tuple[Cells, Domains]:
     """Cells of numeric variables, and the domains among them."""
-    groups = by_names(by)
+    groups = by_names(by, variables)
     cells = collapse(design, [*variables, *groups], missing)
     for name in variables:
         if not statistics.is_numeric(cells.frame[name]):

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from survey.cells import sum_by_code
-from survey.design import BoolArray, Calibration, Design, FloatArray, IntArray
-from survey.errors import CalibrationError, shown
+from survey.design import BoolArray, Calibration, Design, FloatArray, IntArray, check_design
+from survey.errors import CalibrationError, did_you_mean, shown
 from survey.margins import Target
 from survey.weighting import add_step
 
@@ -46,15 +46,18 @@ def adjust_nonresponse(design: Design, *, responded: str, cells: str | Sequence[
     Oh and Scheuren (1983); Kalton and Flores-Cervantes (2003), J. Official Statistics 19:81; Lohr (2021), ch. 8.5;
     Fuller (2009), Sampling Statistics, ch. 5.1 (variance).
     """
+    check_design(design)
     if design.in_domain is not None:
         raise CalibrationError(
             "`design` must not be restricted to a domain: weights are made on the whole sample. Adjust first, then "
             "call `.domain()`."
         )
-    if minimum < 1:
+    if isinstance(minimum, bool) or not isinstance(minimum, int | np.integer) or minimum < 1:
         raise CalibrationError(f"`minimum` must be at least 1; got {minimum!r}.")
     answered = _answered(design, responded)
-    names = (cells,) if isinstance(cells, str) else tuple(cells)
+    names = (cells,) if isinstance(cells, str) else tuple(cells) if isinstance(cells, Sequence) else ()
+    if not isinstance(cells, Sequence) or not all(isinstance(name, str) for name in names):
+        raise CalibrationError(f"`cells` must be a column name or a list of them; got {type(cells).__name__}.")
     weights = design.full_weights
     target = _classes(design, names, answered, minimum)
     adjusted = _adjusted(weights, target, answered)
@@ -77,9 +80,11 @@ def adjust_nonresponse(design: Design, *, responded: str, cells: str | Sequence[
 def _answered(design: Design, responded: str) -> BoolArray:
     """(n_rows,) who answered, checked."""
     frame = design.frame
-    if responded not in frame.columns:
+    if not isinstance(responded, str) or responded not in frame.columns:
+        hint = did_you_mean(responded, frame.columns) if isinstance(responded, str) else " Put it into the data first."
+        given = repr(responded) if isinstance(responded, str) else f"{type(responded).__name__}"
         raise CalibrationError(
-            f"`responded` must name a column of the data; {responded!r} is not among {list(frame.columns)[:20]}."
+            f"`responded` must name a column of the data; {given} is not among {list(frame.columns)[:20]}.{hint}"
         )
     column, counted = frame[responded], design.full_weights > 0
     missing = counted & column.isna().to_numpy()
@@ -111,6 +116,7 @@ def _classes(design: Design, names: tuple[str, ...], answered: BoolArray, minimu
         if unknown:
             raise CalibrationError(
                 f"`cells` must name columns of the data; {unknown} not among {list(frame.columns)[:20]}."
+                f"{did_you_mean(unknown[0], frame.columns)}"
             )
         absent = counted & frame[list(names)].isna().to_numpy().any(axis=1)
         if absent.any():

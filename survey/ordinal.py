@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
 from survey.cells import Cells, Missing, collapse
-from survey.design import BoolArray, Design, FloatArray, IntArray
+from survey.design import BoolArray, Design, FloatArray, IntArray, check_design
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
 from survey.estimates import check_level, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
@@ -27,6 +28,7 @@ from survey.predictors import Parameters, Predictors, ThresholdName
 from survey.predictors import thresholds as thresholds_of
 from survey.printing import console
 from survey.refitting import refit
+from survey.schema import gives_copies
 from survey.separation import separating_direction
 from survey.variance import covariance, degrees_of_freedom
 
@@ -38,6 +40,7 @@ CONSTANT = 1e-10  # spread of a column, relative to its largest value, that is r
 COLLINEAR = 1e-12  # share of a column's variance not explained by the others that is rounding error
 
 
+@gives_copies("params")
 @dataclass(frozen=True, slots=True, eq=False)
 class OrdinalFit:
     """A fitted cumulative-link model, P(Y <= j) = F((threshold_j(z) - x b - offset) / exp(s g)).
@@ -206,7 +209,21 @@ class OrdinalFit:
 
     def t_test(self, r_matrix: str | ArrayLike | tuple[ArrayLike, ArrayLike]) -> Any:
         """Linear hypotheses one by one; see statsmodels `LikelihoodModelResults.t_test`."""
-        return self.results.t_test(r_matrix)
+        with self._readable(r_matrix):
+            return self.results.t_test(r_matrix)
+
+    @contextmanager
+    def _readable(self, hypothesis: object) -> Iterator[None]:
+        """Say which names there are where statsmodels cannot read a hypothesis."""
+        from patsy import PatsyError
+
+        try:
+            yield
+        except (PatsyError, SyntaxError, ValueError) as error:
+            raise EstimationError(
+                f"`r_matrix` must be hypotheses on {', '.join(map(str, self.params.index))}, as text or as a matrix "
+                f"with a column for each; {hypothesis!r} cannot be read: {str(error).splitlines()[0]}."
+            ) from error
 
     def wald_test(self, r_matrix: str | ArrayLike | tuple[ArrayLike, ArrayLike]) -> Any:
         """Linear hypotheses together, as F = W / k on k and `df`; see statsmodels. `term_test` adjusts it.
@@ -220,7 +237,8 @@ class OrdinalFit:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ValueWarning)
             try:
-                return self.results.wald_test(r_matrix, use_f=True, scalar=True)
+                with self._readable(r_matrix):
+                    return self.results.wald_test(r_matrix, use_f=True, scalar=True)
             except ValueWarning as error:
                 raise EstimationError(
                     f"`r_matrix` has more hypotheses than {self.df:g} design degrees of freedom can tell apart "
@@ -402,6 +420,7 @@ def ordinal(
     Binder (1983), Int. Stat. Rev. 51:279; McCullagh (1980), JRSS B 42:109; Peterson and Harrell (1990), Applied
     Statistics 39:205 (partial proportional odds). R equivalents: survey::svyolr; ordinal::clm without a design.
     """
+    check_design(design)
     if link not in LINKS:
         raise EstimationError(f"`link` must be one of {', '.join(get_args(LinkName))}; got {link!r}.")
     asked = specification(formula, nominal, scale, thresholds, offset)

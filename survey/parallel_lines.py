@@ -15,7 +15,7 @@ from scipy.special import chdtrc
 
 from survey.cells import Cells
 from survey.design import FloatArray, IntArray
-from survey.errors import ConvergenceError, EstimationError
+from survey.errors import ConvergenceError, EstimationError, check_kind
 from survey.estimates import Estimate, check_level, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import answer_codes, check_parallel, check_simple_sample, scaled_weight
@@ -76,6 +76,7 @@ def parallel_slopes(fit: OrdinalFit, *, level: float = 0.95, source: Source = "d
     ----------
     Brant (1990), Biometrics 46:1171.
     """
+    check_kind(fit, OrdinalFit, "fit")
     check_level(level)
     divisions = _divisions(fit, source)
     p, q = len(fit.matrix.columns), len(divisions)
@@ -124,6 +125,7 @@ def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "score") -> Te
     Brant (1990), Biometrics 46:1171; Rao, Scott and Skinner (1998), Statistica Sinica 8:1059. R equivalent of
     "model-brant": brant::brant, whose overall statistic inverts a matrix that is not symmetric.
     """
+    check_kind(fit, OrdinalFit, "fit")
     if method not in get_args(ParallelMethod):
         raise EstimationError(f"`method` must be one of {', '.join(get_args(ParallelMethod))}; got {method!r}.")
     if method in ("brant", "model-brant"):

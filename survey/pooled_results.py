@@ -21,8 +21,10 @@ from survey.odds_ratios import as_odds_ratios
 from survey.printing import console
 from survey.reliability import judge
 from survey.rubin import barnard_rubin, moment_test_df, rubin_df
+from survey.schema import gives_copies
 
 
+@gives_copies("labels", "table")
 @dataclass(frozen=True, slots=True, eq=False)
 class PooledEstimate:
     """k estimates pooled over m imputations.

@@ -6,7 +6,7 @@ Variance within the imputations is the design's; variance between them is what n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import overload
 
 import numpy as np
@@ -69,7 +69,7 @@ def pool(
     R equivalent: mitools::MIcombine with df.complete, whose degrees of freedom leave out a factor 1 + 1/m.
     """
     check_level(level)
-    found = list(results) if isinstance(results, Sequence) else [results]
+    found = list(results) if isinstance(results, Sequence | Iterator) else [results]
     kinds = {type(result).__name__: type(result) for result in found}
     if len(found) < 2 or len(kinds) > 1:
         what = f"{len(found)} of them" if len(kinds) < 2 else f"{', '.join(sorted(kinds))}"
@@ -147,8 +147,13 @@ def _pooled_estimates(estimates: Sequence[Estimate], level: float, interval: Int
 def _pooled_tables(tables: Sequence[Table], level: float, interval: IntervalMethod | None) -> PooledEstimate:
     """Tables pooled, with their average bases."""
     frames = [table.tidy() for table in tables]
-    if any(table.cells is None or np.isnan(table.vcov).any() for table in tables):
+    if any(table.cells is None for table in tables):
         raise DisclosureError("`results` must be tables with every cell; one is protected. Pool first, then `protect`.")
+    if any(np.isnan(table.vcov).any() for table in tables):
+        raise EstimationError(
+            "`results` must be tables with every share; one has row shares of an answer that nobody gave. Merge it, or "
+            "pool column shares."
+        )
     shares = {table.share for table in tables}
     if len(shares) > 1:
         raise EstimationError(f"`results` must add up over the same side; got share = {', '.join(sorted(shares))}.")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from survey.errors import ConvergenceError, EstimationError
+from survey.errors import ConvergenceError, EstimationError, check_kind
 from survey.estimates import check_level
 from survey.information import answer_codes, check_simple_sample, scaled_weight
 from survey.likelihood import fit_limits
@@ -43,6 +43,7 @@ def profile_intervals(fit: OrdinalFit, *, level: float = 0.95) -> pd.DataFrame:
     Venzon and Moolgavkar (1988), Applied Statistics 37:87. R equivalent: confint(ordinal::clm), which interpolates
     the profile between about ten points; here the bounds are roots of the profile itself.
     """
+    check_kind(fit, OrdinalFit, "fit")
     check_level(level)
     check_simple_sample(
         fit.cells, "`fit`: a profile-likelihood interval; Use `fit.conf_int()`, which respects the design."

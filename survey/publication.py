@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -30,10 +31,9 @@ from survey.publication_rows import (
     statistics_of,
     uncertainty_of,
 )
+from survey.schema import gives_copies
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from great_tables import GT
 
 LATEX = {
@@ -51,6 +51,7 @@ LATEX = {
 }
 
 
+@gives_copies("frame", "layout")
 @dataclass(frozen=True, slots=True, eq=False)
 class PublicationTable:
     """Models side by side, printed.
@@ -77,7 +78,7 @@ class PublicationTable:
         Columns: model, those of the models' own tidy frames, statistic and p_value. Estimates are exponentiated where
         the table has them so.
         """
-        return self.frame.copy()
+        return self.frame
 
     def with_notes(self, *notes: str) -> PublicationTable:
         """The table with further sentences below it, such as where the data come from."""
@@ -141,8 +142,10 @@ class PublicationTable:
 
         Raises
         ------
-        SurveyError : pandoc is not installed: it comes with the extra `report`.
+        SurveyError : pandoc is not installed: it comes with the extra `report`; or a path that does not end in .docx.
         """
+        if Path(path).suffix.lower() != ".docx":
+            raise EstimationError(f"`path` must end in .docx; got {Path(path).name!r}. Rename it.")
         pandoc(self.to_html(title=title), "--from=html", "--to=docx", f"--output={path}", argument="to_docx")
 
     def to_html(self, *, title: str | None = None) -> str:

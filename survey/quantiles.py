@@ -96,9 +96,10 @@ def quantile(
     of Statistics 17:1176 (jackknife). R equivalent: survey::svyquantile (4.1 and later), with interval.type "mean",
     "beta", "xlogit", "asin", "score", "quantile".
     """
-    variables, groups = as_names(x, "x"), by_names(by)
+    variables = as_names(x, "x")
     if not variables:
         raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
+    groups = by_names(by, variables)
     shares = _shares_asked(q)
     check_level(level)
     if interval not in get_args(QuantileInterval):

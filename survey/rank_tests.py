@@ -14,7 +14,7 @@ from survey import statistics
 from survey.cells import Cells, Missing, code_values, collapse, sum_by_code
 from survey.design import Design, FloatArray
 from survey.errors import EstimationError
-from survey.estimates import Estimate, estimate
+from survey.estimates import Estimate, as_name, estimate
 from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
 from survey.statistics import Terms
 
@@ -61,7 +61,7 @@ def rank_test(
     """
     if method not in get_args(RankMethod):
         raise EstimationError(f"`method` must be one of {', '.join(get_args(RankMethod))}; got {method!r}.")
-    if y == by:
+    if as_name(y, "y") == as_name(by, "by"):
         raise EstimationError(f"`by` must be another variable than the answer; got {by!r} twice.")
     cells = collapse(design, [y, by], missing)
     return compare_scores(cells, rank_scores(mid_ranks(cells, y), method), by, method)

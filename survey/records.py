@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from survey.codebook import Codebook
 from survey.decoding import BLANK, as_text, decode, identifiers, label_failures, plain_numbers, shown
 from survey.encoding import CodedFrame, encode
-from survey.errors import RecordsError
+from survey.errors import CodebookError, RecordsError, check_kind
 from survey.items import Item
 from survey.recoding import derive
 from survey.record_files import Failure, read_file
@@ -28,6 +28,8 @@ from survey.validation import (
     records_error,
     schema_failures,
 )
+
+Derived = Literal["omit", "write"]
 
 
 def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.DataFrame:
@@ -53,7 +55,9 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     RecordsError : anything that the codebook does not allow. `failures` lists every one as (row, column,
         value, rule); rows count respondents from 1, without the header; None is the whole file.
     """
-    file = read_file(Path(path))
+    check_kind(codebook, Codebook, "codebook", CodebookError)
+    source = _path(path)
+    file = read_file(source)
     cells = file.frame
     failures = [*file.failures, *column_failures(cells.columns, codebook)]
     if not len(cells):
@@ -73,7 +77,7 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     unread = {failure[0] for failure in file.failures} - {None}
     failures = [failure for failure in failures if failure[0] not in unread or failure[1] == ""]
     if failures:
-        raise records_error(Path(path).name, codebook, failures, cells)
+        raise records_error(source.name, codebook, failures, cells)
     others = {name: plain_numbers(cells[name]) for name in cells.columns if name not in frame.columns}
     return frame.assign(**others)
 
@@ -83,7 +87,7 @@ def write_respondents(
     path: str | os.PathLike[str],
     codebook: Codebook,
     *,
-    derived: Literal["omit", "write"] = "omit",
+    derived: Derived = "omit",
 ) -> None:
     """Write respondent records as codes, with labels and missing codes where the format carries them.
 
@@ -101,7 +105,12 @@ def write_respondents(
     ------
     RecordsError : the frame breaks the codebook, or the format cannot hold the records exactly.
     """
-    target = Path(path)
+    check_kind(codebook, Codebook, "codebook", CodebookError)
+    if not isinstance(frame, pd.DataFrame):
+        raise RecordsError(f"`frame` must be a pandas frame, as `read_respondents` makes; got {type(frame).__name__}.")
+    if derived not in get_args(Derived):
+        raise RecordsError(f"`derived` must be one of {', '.join(get_args(Derived))}; got {derived!r}.")
+    target = _path(path)
     frame = frame.reset_index(drop=True)
     failures = [*column_failures(frame.columns, codebook), *reason_failures(frame, codebook)]
     failures += schema_failures(frame, frame, codebook, failures)
@@ -117,6 +126,14 @@ def write_respondents(
                 f"`frame` must survive in a {target.suffix} file unchanged; {changed!r} would not. "
                 "Shorten its text, strip blanks around it, or use .csv or .parquet."
             )
+
+
+def _path(path: str | os.PathLike[str]) -> Path:
+    """Name of a file as a path."""
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise RecordsError(f"`path` must be the name of a file; got {type(path).__name__}.") from error
 
 
 def _changed_column(frame: pd.DataFrame, path: Path, codebook: Codebook, columns: list[str]) -> str | None:

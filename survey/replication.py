@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from survey.design import Design, FloatArray, IntArray, ReplicateKind, Replicates, Stage
+from survey.design import Design, FloatArray, IntArray, ReplicateKind, Replicates, Stage, check_design
 from survey.errors import DesignError, shown
 from survey.weighting import recalibrate
 
@@ -57,11 +57,13 @@ def replicate(
     Rao and Wu (1988), JASA 83:231; Rao, Wu and Yue (1992), Survey Methodology 18:209; Wolter (2007), ch. 3-5; Judkins
     (1990), J. Official Statistics 6:223; Fay and Train (1995). R equivalent: survey::as.svrepdesign.
     """
+    check_design(design)
     if kind not in get_args(ReplicateKind):
         raise DesignError(f"`kind` must be one of {', '.join(get_args(ReplicateKind))}; got {kind!r}.")
     if design.replicates is not None:
         raise DesignError("`design` has replicate weights already. Start from the design they were made from.")
-    if (kind == "Fay") != (rho is not None) or not 0 <= (0.0 if rho is None else rho) < 1:
+    known = rho is None or (isinstance(rho, int | float | np.number) and 0 <= rho < 1)
+    if (kind == "Fay") != (rho is not None) or not known:
         raise DesignError(
             f'`rho` is Fay\'s coefficient, from 0 to below 1, for kind="Fay" alone; got {rho!r} for {kind!r}.'
         )

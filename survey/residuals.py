@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from survey.design import BoolArray, FloatArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, check_kind
 from survey.estimates import Estimate, as_name, check_level, refuse_reserved, t_interval
 from survey.information import answer_codes, limits_of, params_of
 from survey.links import LINKS
@@ -55,6 +55,7 @@ def residuals(
     Liu and Zhang (2018), JASA 113:845; Shepherd, Li and Liu (2016), Canadian J. Statistics 44:463.
     R equivalents: sure::resids; PResiduals::presid.
     """
+    check_kind(fit, OrdinalFit, "fit")
     if kind not in get_args(ResidualKind):
         raise EstimationError(f"`kind` must be one of {', '.join(get_args(ResidualKind))}; got {kind!r}.")
     cells, inside = fit.cells, fit.cells.inside
@@ -104,6 +105,7 @@ def residual_means(fit: OrdinalFit, by: str = PREDICTOR, *, groups: int = 10, le
     ----------
     Shepherd, Li and Liu (2016), Canadian J. Statistics 44:463.
     """
+    check_kind(fit, OrdinalFit, "fit")
     check_level(level)
     cells, inside = fit.cells, fit.cells.inside
     labels, member = _grouped(fit, as_name(by, "by"), groups)

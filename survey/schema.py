@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ import pandas as pd
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
+
+Result = TypeVar("Result")
 
 EXACT = 2**53
 """Largest number up to which every whole number is a float."""
@@ -56,6 +58,31 @@ TEST_COLUMNS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Columns of the tidy frames of tests beside those of results; variables may have these names."""
+
+
+def gives_copies(*names: str) -> Callable[[type[Result]], type[Result]]:
+    """Make frames and series that a frozen dataclass with slots holds safe: whoever asks for one gets a copy of it.
+
+    The copies are lazy, as pandas copies on write.
+    """
+
+    def protect(cls: type[Result]) -> type[Result]:
+        for name in names:
+            slot = cls.__dict__[name]
+            setattr(cls, name, property(_copying(slot), slot.__set__, doc=slot.__doc__))
+        return cls
+
+    return protect
+
+
+def _copying(slot: Any) -> Callable[[object], Any]:
+    """Getter of a slot that gives a copy of its frame or series."""
+
+    def copied(held: object) -> Any:
+        value = slot.__get__(held, type(held))
+        return value.copy(deep=False) if isinstance(value, pd.DataFrame | pd.Series) else value
+
+    return copied
 
 
 class RespondentItem(Protocol):

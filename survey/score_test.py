@@ -16,8 +16,8 @@ from scipy.linalg import eigh
 from scipy.special import chdtrc
 
 from survey.cells import Cells, Missing, collapse
-from survey.design import Design, FloatArray, IntArray
-from survey.errors import EstimationError
+from survey.design import Design, FloatArray, IntArray, check_design
+from survey.errors import EstimationError, check_kind
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (
     Curvature,
@@ -89,6 +89,10 @@ def score_test(
     Rao, Scott and Skinner (1998), Statistica Sinica 8:1059. R equivalent: survey::svyscoretest, whose p-value of the
     pseudoscore compares the Wald statistic with F without dividing it by the number of parameters.
     """
+    check_kind(fit, OrdinalFit, "fit")
+    check_design(design)
+    if not isinstance(added, str):
+        raise EstimationError(f'`added` must be terms of a formula, as "region + age:income"; got {added!r}.')
     _check_method(fit.cells, method)
     check_parallel(fit)
     formula = f"{fit.formula} + {added.strip().lstrip('~')}"

@@ -11,7 +11,11 @@ import pandas as pd
 
 from survey.cells import Cells, code_values, compress, mixed_radix
 from survey.design import BoolArray, FloatArray, IntArray
-from survey.errors import EstimationError
+from survey.errors import EstimationError, shown
+
+MANY_LEVELS = 100  # up to as many, levels are groups however few respondents each has
+FEWEST_PER_LEVEL = 2  # respondents per level, on average, below which many levels tell people apart
+MOST_NUMBERS = 1 << 30  # numbers of one array, domains by patterns: 8 GB
 
 Evaluate: TypeAlias = Callable[[FloatArray], FloatArray]
 Share = Literal["column", "row", "cell"]
@@ -66,16 +70,40 @@ class Terms:
 
 
 def domains(cells: Cells, by: Sequence[str]) -> Domains:
-    """Domains that the by-variables make, in the order of their levels; empty combinations are left out."""
+    """Domains that the by-variables make, in the order of their levels; empty combinations are left out.
+
+    Raises
+    ------
+    EstimationError : a by-variable whose values tell people apart, or more domains than fit in memory.
+    """
     if not by:
         return Domains(pd.DataFrame(index=range(1)), cells.inside[:, None])
     coded = [code_values(cells.frame[name]) for name in by]
+    for name, (codes, values) in zip(by, coded, strict=True):
+        _check_groups(cells, name, codes, len(values))
     key, size = mixed_radix([codes for codes, _ in coded], [len(values) for _, values in coded], cells.n.size)
     live = np.flatnonzero(cells.inside)
     dense, first = compress(key[live], size)
+    if first.size * cells.n.size > MOST_NUMBERS:
+        raise EstimationError(
+            f"`by` must make fewer groups; {', '.join(map(repr, by))} makes {first.size:,} of {cells.n.size:,} "
+            f"patterns, which is {first.size * cells.n.size * 8 / 1e9:,.0f} GB. Cut numbers into groups (pandas.cut)."
+        )
     indicator = np.zeros((cells.n.size, first.size), dtype=bool)
     indicator[live, dense] = True
     return Domains(cells.frame.loc[live[first], list(by)].reset_index(drop=True), indicator)
+
+
+def _check_groups(cells: Cells, name: str, codes: IntArray, levels: int) -> None:
+    """Raise where a variable that should sort respondents into groups tells them apart, as an identifier does."""
+    if levels <= MANY_LEVELS:
+        return
+    used, respondents = np.unique(codes[cells.inside]).size, int(cells.n.sum())
+    if used > MANY_LEVELS and used * FEWEST_PER_LEVEL > respondents:
+        raise EstimationError(
+            f"`{name}` must sort respondents into groups; it has {used:,} values for {respondents:,} respondents, "
+            "which tells them apart. Cut numbers into groups (pandas.cut), merge levels, or name another variable."
+        )
 
 
 def terms(cells: Cells, variables: Sequence[str]) -> Terms:
@@ -105,7 +133,36 @@ def is_numeric(column: pd.Series[Any]) -> bool:
 def level_indicators(cells: Cells, name: str) -> tuple[list[object], list[BoolArray]]:
     """Levels of a categorical variable, all those of its type, and (C,) indicators of them."""
     codes, values = code_values(cells.frame[name])
+    _check_groups(cells, name, codes, len(values))
     return list(values), [(codes == position) & cells.inside for position in range(len(values))]
+
+
+def chosen(cells: Cells, name: str, labels: Sequence[object]) -> BoolArray:
+    """(C,) whether each pattern has chosen an option of a multiple-response set.
+
+    Parameters
+    ----------
+    name : column of the option: True or False, or one of two labels.
+    labels : the labels, the second of which means "chosen".
+
+    Raises
+    ------
+    EstimationError : a column with other values, of which nobody could tell what they mean.
+    """
+    values = cells.frame[name][cells.inside]
+    if all(isinstance(value, bool | np.bool_) for value in values.unique()):
+        labels = (False, True)
+    strange = [value for value in values.unique() if value not in labels or is_numeric(values)]
+    if strange:
+        wanted = " or ".join(map(shown, labels))
+        raise EstimationError(
+            f"`item` must have options that hold True or False, or {wanted}, the labels of its levels; {name!r} holds "
+            f"{shown(strange[0])}. State the labels in the item, as levels=(Level(0, 'Not chosen'), Level(1, "
+            "'Chosen')), or make the column Boolean."
+        )
+    result: BoolArray = np.zeros(cells.n.size, dtype=bool)
+    result[cells.inside] = (values == labels[1]).to_numpy(dtype=bool)
+    return result
 
 
 def total(cells: Cells, measured: Terms, groups: Domains) -> Statistic:

@@ -17,6 +17,8 @@ from survey.letters import column_letters, letter_names
 from survey.statistics import Domains
 
 TOTAL = "Total"
+ROUNDING = 1e-24  # variance of a share below which it is a constant's rounding error
+MOST_COLUMNS = 26 + 26 * 26  # columns that have letters, from A to ZZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +43,8 @@ def table_columns(cells: Cells, by: Sequence[str], total: bool) -> Columns:
 
     Raises
     ------
-    EstimationError : a numeric by-variable, or a total beside a level that is called so.
+    EstimationError : a numeric by-variable, more columns than there are letters, or a total beside a level that is
+        called so.
     """
     for name in by:
         if statistics.is_numeric(cells.frame[name]):
@@ -55,6 +58,11 @@ def table_columns(cells: Cells, by: Sequence[str], total: bool) -> Columns:
     letter = [""] * block.size
     for number in np.unique(block):
         places = np.flatnonzero(block == number)
+        if places.size > MOST_COLUMNS:
+            raise EstimationError(
+                f"`by` must make at most {MOST_COLUMNS} columns; {by[-1]!r} makes {places.size}. Merge its levels, or "
+                "use `proportion` with by=."
+            )
         for place, name in zip(places, letter_names(places.size), strict=True):
             letter[place] = name
     if total:
@@ -82,6 +90,8 @@ def _after_total(labels: pd.Series) -> pd.Series:
 def letters(made: Estimate, columns: Columns, base: IntArray, rows: int) -> list[str]:
     """Letters of the columns that each cell exceeds, column by column; see `survey.letters`.
 
+    None in columns without a degree of freedom to test with.
+
     Parameters
     ----------
     made : shares, column by column and within it row by row.
@@ -92,8 +102,12 @@ def letters(made: Estimate, columns: Columns, base: IntArray, rows: int) -> list
     for block in np.unique(columns.block[columns.block >= 0]):
         places = np.flatnonzero(columns.block == block)
         at = (places[:, None] * rows + np.arange(rows)).ravel()
-        sizes = base[places].astype(np.float64)
-        marks = column_letters(made.value[at], made.vcov[np.ix_(at, at)], sizes, made.whole_df, rows, places.size)
+        alone = ~(made.df[at].reshape(-1, rows) > 0).any(axis=1)  # one PSU per stratum: its variance is unknown
+        sizes = np.where(alone, 0.0, base[places])
+        vcov = made.vcov[np.ix_(at, at)]
+        constant = np.diag(vcov) < ROUNDING
+        vcov[constant], vcov[:, constant] = 0.0, 0.0
+        marks = column_letters(made.value[at], vcov, sizes, made.whole_df, rows, places.size)
         for position, mark in zip(at, marks, strict=True):
             found[position] = mark
     return found

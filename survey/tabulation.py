@@ -14,7 +14,7 @@ from survey.answers import Nets, Question, answers, question, with_reasons
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design, FloatArray
 from survey.errors import DisclosureError, EstimationError
-from survey.estimates import Estimate, as_names, estimate
+from survey.estimates import Estimate, by_names, estimate
 from survey.hypotheses import TestResult
 from survey.independence import (
     RAO_SCOTT,
@@ -31,6 +31,7 @@ from survey.intervals import IntervalMethod, effective_size
 from survey.items import Item
 from survey.printing import CONFIDENTIAL, console
 from survey.reliability import judge
+from survey.schema import gives_copies
 from survey.statistics import Domains, Share, Statistic, Terms
 from survey.table_columns import letters, table_columns, within
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@gives_copies("frame")
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
     """A topline or cross-tabulation.
@@ -100,7 +102,7 @@ class Table:
         on `shown`: at most n. `letters` are the letters of the columns that a cell exceeds, `column_letter`
         is the letter of its own.
         """
-        return self.frame.copy()
+        return self.frame
 
     def test(self, method: TestMethod = "rao-scott-f") -> TestResult:
         """Test that rows and columns are independent.
@@ -258,7 +260,8 @@ def crosstab(
     item : column name or codebook item, in the rows; a set of multiple responses has a row per option.
     by : categorical variable in the columns, or several, whose levels are nested: the last one's within
         those of the one before.
-    share : "column" (answers add to 1 in each column), "row" (columns add to 1 in each row) or "cell".
+    share : "column" (answers add to 1 in each column), "row" (columns add to 1 in each row; an answer that nobody
+        gave has none) or "cell".
     interval, level, nets, missing : as for `topline`.
     total : put a column "Total", of all respondents in the table, before the others. Its row shares are 1.
 
@@ -270,14 +273,14 @@ def crosstab(
 
     Raises
     ------
-    EstimationError : numeric variables, nets of unknown answers, a level called "Total" beside `total`, or no
-        respondent left.
+    EstimationError : numeric variables, nets of unknown answers, a by-variable with the name of a result column, a
+        level called "Total" beside `total`, or no respondent left.
 
     References
     ----------
     R equivalent: survey::svyby with svyciprop, svychisq.
     """
-    asked, groups_by = question(item, nets), as_names(by, "by")
+    asked, groups_by = question(item, nets), by_names(by)
     if share not in get_args(Share):
         raise EstimationError(f"`share` must be one of {', '.join(get_args(Share))}; got {share!r}.")
     if not groups_by:
@@ -289,7 +292,9 @@ def crosstab(
     measured, kinds = answers(cells, asked)
     columns = table_columns(cells, groups_by, total)
     groups = columns.groups
-    made = estimate(cells, _shares(cells, measured, groups, share), level=level, interval=interval)
+    made = _without_empty_rows(
+        estimate(cells, _shares(cells, measured, groups, share), level=level, interval=interval), cells, measured, share
+    )
     frame = _tidy(made, kinds * len(groups.labels), _bases(cells, measured, groups))
     if share == "column":
         base = cells.n @ groups.indicator
@@ -323,7 +328,7 @@ def _test(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) 
     empty = int(np.prod([groups.labels[name].nunique() for name in by])) - n_groups
     note = f"Combinations of {', '.join(by)} without respondents, left out: {empty}." if empty else ""
     if asked.multiple:
-        options = multiple_response(cells, asked.options, by[-1])
+        options = multiple_response(cells, asked.options, by[-1], asked.labels)
         if len(by) > 1:
             options = replace(options, group=group, groups=n_groups, note=f"{options.note} {note}".strip())
         return test_multiple_response(cells, options, cast("RaoScott", method))
@@ -341,13 +346,20 @@ def _shares(cells: Cells, measured: Terms, groups: Domains, share: Share) -> Sta
     labels, _ = statistics.by_domain(groups, measured.labels)
     base = np.broadcast_to(cells.inside[:, None], joint.shape).astype(np.float64)
     if share == "row":
-        base = np.tile(measured.values, len(groups.labels))
-        empty = cells.weight @ base == 0
-        if empty.any():
-            raise EstimationError(
-                f'`share`="row" needs respondents in every row; nobody gave {labels["level"][int(empty.argmax())]!r}.'
-            )
+        given = np.where(cells.weight @ measured.values > 0, measured.values, cells.inside[:, None])
+        base = np.tile(given, len(groups.labels))  # of an answer that nobody gave, everybody, for the time being
     return statistics.ratio_of_totals(cells, labels, joint, base, base > 0)
+
+
+def _without_empty_rows(made: Estimate, cells: Cells, measured: Terms, share: Share) -> Estimate:
+    """Row shares that are unknown, of nobody, in the rows of answers that nobody gave."""
+    empty = np.tile(cells.weight @ measured.values == 0, made.value.size // measured.values.shape[1])
+    if share != "row" or not empty.any():
+        return made
+    parts = (made.value, made.df, made.deff, made.conf_low, made.conf_high)
+    value, df, deff, low, high = (np.where(empty, np.nan, part) for part in parts)
+    vcov, n = np.where(empty | empty[:, None], np.nan, made.vcov), np.where(empty, 0.0, made.n)
+    return replace(made, value=value, vcov=vcov, df=df, n=n, deff=deff, conf_low=low, conf_high=high)
 
 
 def with_bases(table: Table) -> Table:

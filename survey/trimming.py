@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal, Protocol, get_args
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from survey.auxiliaries import on_cells
-from survey.design import BoolArray, Calibration, Design, FloatArray
+from survey.design import BoolArray, Calibration, Design, FloatArray, check_design
 from survey.errors import CalibrationError
 from survey.feasibility import cell_limits, explain
 from survey.margins import Margins, checked_margins
@@ -58,6 +58,7 @@ def trim(
     Potter (1990), Proc. ASA Survey Research Methods Section, 225; Valliant, Dever and Kreuter (2018), ch. 14.
     R equivalent: survey::trimWeights, strict = TRUE for "repeated"; its variances do not know that the sum stays.
     """
+    check_design(design)
     bounds = _range(lower, upper)
     if sharing not in get_args(Sharing):
         raise CalibrationError(f"`sharing` must be one of {', '.join(get_args(Sharing))}; got {sharing!r}.")
@@ -102,8 +103,9 @@ def trim_and_rake(
     ----------
     Battaglia, Izrael, Hoaglin and Frankel (2009), Survey Practice 2(5) (raking with trimmed weights).
     """
+    check_design(design)
     bounds = _range(lower, upper)
-    if cycles < 1:
+    if isinstance(cycles, bool) or not isinstance(cycles, int | np.integer) or cycles < 1:
         raise CalibrationError(f"`cycles` must be at least 1; got {cycles!r}.")
     base = design.full_weights
     single = replace(design, replicates=None)
@@ -172,10 +174,14 @@ def trimming_table(
     ------
     CalibrationError : as for `trim` and `rake`.
     """
-    functions = dict(estimates or {})
+    check_design(design)
+    functions = _functions(estimates)
+    highest = list(caps) if isinstance(caps, Iterable) else []
+    if not isinstance(caps, Iterable) or not all(_is_number(cap) for cap in highest):
+        raise CalibrationError(f"`caps` must be a list of highest weights, as [2, 3, 5]; got {caps!r}.")
     untrimmed: dict[str, pd.DataFrame] = {}
     parts = []
-    for cap in (np.inf, *(float(cap) for cap in caps)):
+    for cap in (np.inf, *map(float, highest)):
         trimmed = design if np.isinf(cap) else trim(design, upper=cap)
         gaps = margin_table(trimmed, margins)
         worst = gaps.iloc[int(gaps["gap"].abs().to_numpy().argmax())]
@@ -187,7 +193,7 @@ def trimming_table(
             "gap_at": f"{worst['variable']}={worst['level']}",
         }
         for name, function in functions.items():
-            tidy = function(trimmed).tidy()
+            tidy = _tidy(function(trimmed), name)
             labels = tidy.iloc[:, : list(tidy.columns).index("estimate")]
             before = untrimmed.setdefault(name, tidy)
             if not labels.equals(before.iloc[:, : labels.shape[1]]):
@@ -203,9 +209,41 @@ def trimming_table(
     return table[[name for name in table if name not in NUMBERS] + [name for name in NUMBERS if name in table]]
 
 
+def _functions(estimates: object) -> dict[str, Callable[[Design], Tidy]]:
+    """Functions of a design by name, checked."""
+    functions = {} if estimates is None else estimates
+    if not isinstance(functions, Mapping) or not all(callable(function) for function in functions.values()):
+        raise CalibrationError(
+            "`estimates` must map names to functions of a design, as {'approval': lambda d: survey.proportion(d, "
+            f"'approval')}}; got {type(estimates).__name__}."
+        )
+    return dict(functions)
+
+
+def _tidy(made: object, name: str) -> pd.DataFrame:
+    """Tidy frame of what a function of a design gave."""
+    frame = made.tidy() if hasattr(made, "tidy") else None
+    if not isinstance(frame, pd.DataFrame) or not {"estimate", "std_error"} <= set(frame.columns):
+        raise CalibrationError(
+            f"`estimates[{name!r}]` must give an estimate, with a tidy frame that has estimate and std_error; it gave "
+            f"{type(made).__name__}."
+        )
+    return frame
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number, and neither a switch nor NaN."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and not np.isnan(value)
+
+
 def _range(lower: float | None, upper: float | None) -> tuple[float, float]:
     """Lowest and highest weight, checked."""
-    low, high = 0.0 if lower is None else float(lower), np.inf if upper is None else float(upper)
+    given = [one for one in (lower, upper) if one is not None]
+    low, high = (
+        (0.0 if lower is None else float(lower), np.inf if upper is None else float(upper))
+        if all(_is_number(one) for one in given)
+        else (np.nan, np.nan)
+    )
     if (lower is None and upper is None) or not 0 <= low < high:
         raise CalibrationError(
             "`lower` and `upper` must be a range of weights of at least zero, and one of them be given; got "

@@ -9,8 +9,8 @@ import pandas as pd
 
 from survey.codebook import Codebook
 from survey.decoding import shown
-from survey.errors import RecordsError
-from survey.items import Item, nearest
+from survey.errors import RecordsError, nearest
+from survey.items import Item
 from survey.record_files import Failure
 from survey.schema import companion
 

@@ -11,10 +11,10 @@ import pandas as pd
 
 from survey.auxiliaries import joint_cells, on_cells
 from survey.cells import sum_by_code
-from survey.design import Calibration, Design, FloatArray, IntArray
+from survey.design import Calibration, Design, FloatArray, IntArray, check_design
 from survey.errors import CalibrationError, shown
 from survey.feasibility import cell_limits, explain
-from survey.margins import Margins, Target, checked_margins
+from survey.margins import Margins, Target, check_iterations, checked_margins
 
 REPLICATE_ITERATIONS = 2000  # a replicate may need many more passes than the sample it was drawn from
 
@@ -27,6 +27,7 @@ def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iter
     design : design whose weights in use are raked; it is not changed.
     margins : per variable (or tuple of variables, for a joint margin) the target of each level. Targets are
         shares (adding to 1; the sum of the weights then stays as it is) or counts (the same sum in all margins).
+        Percentages are neither, and are refused where the weights add to something else than 100.
     tolerance : largest distance from a target that counts as met, as a share of the total.
     max_iterations : passes over all margins before giving up.
 
@@ -37,18 +38,14 @@ def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iter
     Raises
     ------
     CalibrationError : a level without target or without data, margins that contradict each other, targets
-        that are neither shares nor counts, no convergence, or a design restricted to a domain.
+        that are neither shares nor counts (percentages), no convergence, or a design restricted to a domain.
 
     References
     ----------
     Deming and Stephan (1940), Ann. Math. Stat. 11:427; Deville, Sarndal and Sautory (1993), JASA 88:1013.
     R equivalent: survey::calibrate(calfun = "raking"), whose variance this is.
     """
-    if not 0 < tolerance < 1 or max_iterations < 1:
-        raise CalibrationError(
-            f"`tolerance` must lie between 0 and 1 and `max_iterations` be at least 1; got {tolerance!r} and "
-            f"{max_iterations!r}."
-        )
+    check_iterations(tolerance, max_iterations)
     targets = checked_margins(design, margins)
     cells = joint_cells([(target.codes, len(target.totals)) for target in targets])
     weights = design.full_weights
@@ -237,6 +234,7 @@ def weight_summary(design: Design) -> pd.DataFrame:
     ----------
     Kish (1992), J. Official Statistics 8:183.
     """
+    check_design(design)
     weights = design.weights[design.weights > 0]
     deff = kish_deff(weights)
     return pd.DataFrame(
@@ -267,6 +265,7 @@ def calibration_summary(design: Design) -> pd.DataFrame:
     weight before, of these) and Kish's design effect before and after: deff_before, deff_after. Of a "trim" step
     within `trim_and_rake`, the weights after it are not yet raked.
     """
+    check_design(design)
     rows = []
     for number, step in enumerate(design.calibrations, start=1):
         kept = step.after > 0
@@ -306,6 +305,7 @@ def margin_table(design: Design, targets: Margins) -> pd.DataFrame:
     ------
     CalibrationError : as for `rake`.
     """
+    check_design(design)
     parts = []
     for target in checked_margins(replace(design, in_domain=None), targets):
         counted = design.weights > 0

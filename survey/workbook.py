@@ -51,7 +51,7 @@ def write_excel(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]
 
     Raises
     ------
-    EstimationError : no frame is given.
+    EstimationError : no frame is given, or a path that does not end in .xlsx.
     """
     from openpyxl import Workbook
 
@@ -91,7 +91,7 @@ def write_banner(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str
 
     Raises
     ------
-    EstimationError : no frame is given.
+    EstimationError : no frame is given, or a path that does not end in .xlsx.
     """
     from openpyxl import Workbook
 
@@ -160,9 +160,11 @@ def _save(workbook: Workbook, path: str | os.PathLike[str]) -> Path:
     """Write a workbook without the moment and the name of who made it."""
     workbook.properties.creator = ""
     workbook.properties.created = CREATED
+    target = Path(path)
+    if target.suffix.lower() != ".xlsx":
+        raise EstimationError(f"`path` must end in .xlsx; got {target.name!r}. Rename it.")
     buffer = io.BytesIO()
     workbook.save(buffer)
-    target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(_without_times(buffer.getvalue()))
     return target

@@ -270,3 +270,27 @@ def test_replicates_are_calibrated_too(distance: Any, sample: Sample, seed: int)
     np.testing.assert_allclose(reached, totals["z"], rtol=MET)
     known = survey.total(after, ["g", "m", "z"])
     assert (known.std_error <= VANISHING * np.abs(known.value)).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"totals": ["x"]}, "`totals` must be a mapping, as .*; got list"),
+        ({"margins": ["sex"]}, "`margins` must be a mapping, as .*; got list"),
+        ({"totals": {"x": True}}, r"`totals\['x'\]` must be finite; got True"),
+        ({"totals": {"x": 50.0}, "bounds": 3}, "`bounds` must be two numbers, .*; got 3"),
+        ({"totals": {"x": 50.0}, "bounds": "ab"}, "`bounds` must be two numbers, .*; got 'ab'"),
+        ({"totals": {"x": 50.0}, "bounds": (0.5, 2, 3)}, "`bounds` must be two numbers"),
+    ],
+)
+def test_targets_of_another_form_are_refused(arguments: Any, message: str) -> None:
+    with pytest.raises(survey.CalibrationError, match=message):
+        survey.calibrate(design(), **arguments)
+    if "bounds" in arguments:
+        with pytest.raises(survey.CalibrationError, match=message):
+            survey.explain_infeasible(design(), **arguments)
+
+
+def test_limits_of_weights_are_numbers() -> None:
+    with pytest.raises(survey.CalibrationError, match="`upper` must be a weight, a number; got '3'"):
+        survey.explain_infeasible(design(), totals={"x": 50.0}, upper="3")  # type: ignore[arg-type]

@@ -429,3 +429,55 @@ def test_missing_codes_of_a_derived_item_that_differ_from_its_source_are_refused
 def test_every_kind_is_one_that_the_page_and_the_schema_know(codebook: Codebook) -> None:
     assert {item.kind for item in codebook.items.values()} == set(KINDS)
     assert set(codebook.schema().columns) >= {column for item in codebook.items.values() for column in item.columns}
+
+
+def small_codebook() -> Codebook:
+    agree = Item("agree", "Agreement", "nominal", levels=(Level(1, "No"), Level(2, "Yes")))
+    uses = Item("uses", "Uses", "multiple", options={"uses_a": "A", "uses_b": "B"})
+    return Codebook("demo", "A small survey", "synthetic", {"agree": agree, "uses": uses})
+
+
+def test_an_item_that_is_not_there_is_answered_with_the_nearest() -> None:
+    items = small_codebook().items
+    with pytest.raises(
+        CodebookError, match=r"must be an item of codebook 'demo'; 'agre' is none. Did you mean 'agree'"
+    ):
+        items["agre"]
+    with pytest.raises(CodebookError, match=r"'uses_a' is none. It is a column of the item 'uses'."):
+        items["uses_a"]
+    with pytest.raises(CodebookError, match=r"'q9' is none. Its items are agree, uses."):
+        items["q9"]
+    assert items.get("agre") is None
+    assert "agre" not in items
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [  # wrong on purpose
+        (lambda: codebook_of([Item("a", "A", "text")]), "`items` must map names to items, .*; got list"),
+        (lambda: codebook_of({"a": "A"}), "`items` must hold items; 'a' is of type str"),
+        (lambda: item_of(nets=["x"]), r"`nets` of item 'a' must be a mapping, such as .*; got list"),
+        (lambda: item_of(kind="multiple", options=["m1", "m2"]), "`options` of item 'a' must be a mapping"),
+        (lambda: codebook_of({"a": item_of(levels={1: "x", 2: "y"})}), r"`levels` must be levels, as in .*; found {1"),
+        (lambda: codebook_of({"a": item_of(levels=((1, "x"), (2, "y")))}), r"`levels` must be levels, .*; found \(\(1"),
+        (lambda: codebook_of({"a": item_of(missing=("x",))}), r"`missing` must be levels, as in .*; found \('x',\)"),
+        (
+            lambda: codebook_of({"a": item_of(nets={"N": "Yes"})}),
+            r"the net 'N' must list the levels that it sums, as in \('Yes',\); found 'Yes'",
+        ),
+        (lambda: Codebook.from_yaml({"name": "demo"}), "`path` must be the name of a file; got dict"),  # type: ignore[arg-type]
+        (lambda: small_codebook().to_yaml("nowhere/at/all.yaml"), "`path` must be a file in an existing folder"),
+    ],
+)
+def test_what_is_no_item_or_codebook_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(CodebookError, match=message):
+        make()
+
+
+def item_of(**settings: Any) -> Item:
+    given: dict[str, Any] = {"kind": "nominal", "levels": (Level(1, "No"), Level(2, "Yes")), **settings}
+    return Item("a", "A", **given)
+
+
+def codebook_of(items: Any) -> Codebook:
+    return Codebook("demo", "A small survey", "synthetic", items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -256,3 +257,29 @@ def test_corrections_are_those_of_statsmodels(correction: Correction, name: str,
 
 def test_no_correction() -> None:
     np.testing.assert_array_equal(adjust_p_values([0.04, 0.01], "none"), [0.04, 0.01])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: loose.t_test(d, ["y"]), r"`y` must be one column name; got \['y'\]"),
+        (lambda d: loose.t_test(d, "y", by=["g"]), r"`by` must be one column name; got \['g'\]"),
+        (lambda d: loose.t_test(d, "y", paired=5), "`paired` must be one column name; got 5"),
+        (lambda d: loose.t_test(d, "y", value="50"), "`value` must be a number, .*; got '50'"),
+        (lambda d: loose.t_test(d, "y", value=np.nan), "`value` must be a number, .*; got nan"),
+        (lambda d: loose.rank_test(d, "y", ["g"]), r"`by` must be one column name; got \['g'\]"),
+        (
+            lambda d: loose.goodness_of_fit(d, "g", [0.5, 0.5]),
+            "`shares` must give the share of each level, .*; got list",
+        ),
+        (lambda d: loose.goodness_of_fit(d, "g", {"a": "0.5", "b": 0.5}), "`shares` must be positive"),
+        (lambda d: loose.goodness_of_fit(d, "g", {"a": None, "b": 0.5}), "`shares` must be positive"),
+    ],
+)
+def test_arguments_of_another_form_are_refused(call: Any, message: str) -> None:
+    data = pd.DataFrame({"y": np.arange(20.0), "g": ["a", "b"] * 10})
+    with pytest.raises(survey.EstimationError, match=message):
+        call(survey.Design(data))
+
+
+loose: Any = survey

@@ -16,9 +16,8 @@ def design() -> survey.Design:
 
 
 def test_a_design_says_who_was_sampled_and_how(design: survey.Design) -> None:
-    assert repr(design) == (
-        f"Design of 600 respondents\n30 PSUs, 29 degrees of freedom\nweights 0.3 to 2.99, sum {design.weights.sum():.6g}"
-    )
+    start, weights = "Design of 600 respondents\n30 PSUs, 29 degrees of freedom\n", "weights 0.3 to 2.99, sum 966.2"
+    assert repr(design) == start + weights
     raked = survey.rake(design, {"urban": {"rural": 0.4, "urban": 0.6}}).domain("urban == 'rural'")
     first, _, _, steps = repr(raked).splitlines()
     assert first == f"Design of {raked.n} respondents of 600, a domain"

@@ -147,6 +147,12 @@ def test_quantiles() -> None:
     assert quarter.loc[R, "moved"] == ""
 
 
+def test_one_variable_is_compared_at_a_time() -> None:
+    wrong: Any = survey.compare_conventions
+    with pytest.raises(survey.EstimationError, match=r"`x` must be one column name; got \['a', 'b'\]"):
+        wrong(survey.Design(pd.DataFrame({"a": [1.0, 2.0], "b": [1.0, 2.0]})), ["a", "b"])
+
+
 def test_what_is_refused() -> None:
     wrong: Any = "median"
     with pytest.raises(survey.EstimationError, match="`statistic` must be one of mean, proportion, total, quantile"):

@@ -205,3 +205,41 @@ def test_the_frame_of_a_design_is_a_copy() -> None:
     handed_out = design.frame
     handed_out["y"] = 0.0
     assert survey.mean(design, "y").value[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"weight": ["w"]}, r"`weight` must be the name of one column; got \['w'\]. Put values into a column"),
+        ({"weight": frame()["w"]}, "`weight` must be the name of one column; got Series"),
+        ({"weight": 1.0}, "`weight` must be the name of one column; got 1.0"),
+        ({"strata": 5}, "`strata` must be the name of a column, or a list of names; got 5"),
+        ({"strata": frame()["h"]}, "`strata` must be the name of a column, or a list of names; got Series"),
+        ({"psu": ["h", "psu"]}, r"`psu` must be the name of one column; .* Units of the stages below go in `ssu`."),
+        ({"fpc": 1000}, "`fpc` must be the name of a column, or a list of names; got 1000"),
+        ({"nest": "False"}, "`nest` must be True or False; got 'False'"),
+        ({"lonely_psu": "adjusted"}, "`lonely_psu` must be one of fail, adjust, .*; got 'adjusted'"),
+    ],
+)
+def test_columns_are_given_by_name(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(survey.DesignError, match=message):
+        survey.Design(frame(), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"replicates": 5}, "`replicates` must be the name of a column, or a list of names; got 5"),
+        ({"weight": None}, "`weight` must name the column of full-sample weights; got None"),
+        ({"mse": "no"}, "`mse` must be True or False; got 'no'"),
+    ],
+)
+def test_replicate_weights_are_given_by_name(arguments: dict[str, Any], message: str) -> None:
+    data = frame().assign(r1=lambda d: d["w"], r2=lambda d: d["w"])
+    with pytest.raises(survey.DesignError, match=message):
+        survey.Design.from_replicates(data, **{"weight": "w", "replicates": ["r1", "r2"], "kind": "BRR", **arguments})
+
+
+def test_a_condition_that_assigns_is_refused() -> None:
+    with pytest.raises(survey.DesignError, match="`condition` must compare, with ==; 'y = 3' assigns a column"):
+        survey.Design(frame()).domain("y = 3")

@@ -295,3 +295,71 @@ def test_a_combination_that_cannot_vary_has_a_standard_error_of_zero() -> None:
     for weights in ([1.0, 1.0, 1.0], [0.1, 0.1, 0.1]):
         added = shares.contrast(np.array([weights]))
         assert added.std_error[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: loose.mean(d, "y", by="y"), "`by` must be other variables than those that are estimated; got 'y'"),
+        (lambda d: loose.total(d, "income", by=["region", "income"]), "that are estimated; got 'income' twice"),
+        (lambda d: loose.proportion(d, "income", by="income"), "that are estimated; got 'income' twice"),
+        (lambda d: loose.ratio(d, "y", "x", by="x"), "that are estimated; got 'x' twice"),
+        (lambda d: loose.quantile(d, "y", by="y"), "that are estimated; got 'y' twice"),
+        (lambda d: loose.var(d, "y", by="y"), "that are estimated; got 'y' twice"),
+        (lambda d: loose.mean(d, "y", by="x"), "`x` must sort respondents into groups; it has 400 values for 400"),
+        (lambda d: loose.proportion(d, "id"), "`id` must sort respondents into groups; it has 400 values for 400"),
+        (
+            lambda d: loose.mean(d, "text"),
+            "`x` must be numeric or categorical; 'text' holds numbers, such as 0, as str",
+        ),
+        (lambda d: loose.total(d, "objects"), "'objects' holds numbers, such as 0, as object. Make it numeric"),
+        (lambda d: loose.mean(d, "lists"), r"`lists` must hold numbers or text; it holds lists, such as \['a'\]"),
+        (lambda d: loose.mean(d, d.frame["y"]), "`x` must be a column name or a list of them; got Series"),
+        (lambda d: loose.crosstab(d, "approval", APPROVAL), "`by` must be a column name or a list of them; got Item"),
+        (lambda d: loose.goodness_of_fit(d, ["income"], {"Low": 1}), r"`x` must be one column name; got \['income'\]"),
+    ],
+)
+def test_variables_that_cannot_play_their_part_are_refused(call: Any, message: str) -> None:
+    n = 400
+    data = respondents(n).assign(
+        id=[f"r{i}" for i in range(n)],
+        text=[str(i % 7) for i in range(n)],
+        objects=pd.Series([i % 7 for i in range(n)], dtype=object),
+        lists=pd.Series([["a"]] * n, dtype=object),
+    )
+    with pytest.raises(survey.EstimationError, match=message):
+        call(survey.Design(data, weight="w"))
+
+
+def test_numbers_stored_as_text_may_be_counted_where_that_is_asked() -> None:
+    data = respondents().assign(code=[str(i % 3) for i in range(400)])
+    design = survey.Design(data.assign(level=data["code"].astype("category")), weight="w")
+    counted = survey.proportion(design, "code").value
+    np.testing.assert_array_equal(survey.mean(design, "level").value, counted)
+
+
+def test_groups_by_the_thousand_that_would_fill_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("survey.statistics.MOST_NUMBERS", 1000)
+    with pytest.raises(survey.EstimationError, match=r"`by` must make fewer groups; 'income', 'region' makes 6 of 400"):
+        survey.mean(design(), "y", by=["income", "region"])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({}, "`weights` must name at least one estimate; it is empty"),
+        ([np.nan, 1.0], "`weights` must be finite numbers; got nan"),
+        (["High", "Low"], "`weights` must be coefficients by label, as .* or a matrix of numbers"),
+        ("High - Low", "`weights` must be coefficients by label"),
+    ],
+)
+def test_contrasts_of_nothing_are_refused(weights: Any, message: str) -> None:
+    with pytest.raises(survey.EstimationError, match=message):
+        survey.mean(design(), "y", by="income").contrast(weights)
+
+
+def test_one_contrast_may_have_one_name() -> None:
+    made = survey.mean(design(), "y", by="income").contrast([1, -1], names="difference")
+    assert made.tidy()["term"].tolist() == ["difference"]
+    with pytest.raises(survey.EstimationError, match=r"`function` must be a function of the estimates, .*; got 'log'"):
+        loose.mean(design(), "y").transform("log")

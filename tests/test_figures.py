@@ -536,3 +536,14 @@ def test_odds_ratios_are_exponentiated_once() -> None:
     with_p = [frame.assign(p_value=0.5) for frame in (logs, ratios)]
     first, second = (odds_ratio_table(frame, id="odds").as_raw_html() for frame in with_p)
     assert first == second
+
+
+def test_coefficients_are_slopes_on_their_own_scale() -> None:
+    """Means were drawn as odds ratios, exp(50.4), and odds ratios as odds ratios of themselves."""
+    fit = slopes().assign(std_error=0.1, df=60.0)
+    with pytest.raises(
+        EstimationError, match=r"`tidy` must hold slopes of a model or average effects; it holds shares"
+    ):
+        figures.coefficients(fit.assign(deff=1.0).drop(columns=["contrast"], errors="ignore"))
+    with pytest.raises(EstimationError, match=r"`tidy` must hold slopes of a model or average effects"):
+        figures.coefficients(fit.assign(kind="level"))

@@ -211,6 +211,20 @@ def test_models_that_are_the_same_have_no_change_to_test() -> None:
         found.test("income", "approve")
 
 
+def test_an_unrelated_predictor_changes_the_slope_but_not_the_effect() -> None:
+    rng = np.random.default_rng(5)
+    n = 20_000
+    x, z = rng.integers(0, 2, n), rng.normal(0, 1.8, n).round(1)
+    answers = np.searchsorted([-1, 0.5], 0.6 * x + z + rng.logistic(size=n))
+    frame = pd.DataFrame({"x": pd.Categorical(x), "z": z, "y": pd.Categorical(answers, ordered=True)})
+    found = survey.compare_models(survey.Design(frame), {"alone": "y ~ x", "and z": "y ~ x + z"}, "x")
+    slopes = [fit.slopes["x[T.1]"] for fit in found.fits]
+    assert slopes[1] > 1.4 * slopes[0]
+    test = found.test("x", 2)
+    assert test.p_value > 0.05
+    assert abs(found.changes().value[2]) < 0.01
+
+
 def test_refusals() -> None:
     design = designed(people())
     with pytest.raises(survey.EstimationError, match=r"`formulas` must map the names of two or more models"):

@@ -168,3 +168,17 @@ def test_replicates_agree_with_linearization(kind: Any) -> None:
     np.testing.assert_allclose(survey.mean(again, "y").std_error[0], linear, rtol=JACKKNIFE)
     forgetful = survey.Design(frame.assign(w=made.weights), weight="w", strata="h", psu="psu")
     assert survey.mean(forgetful, "y").std_error[0] > linear * (1 + 2 * JACKKNIFE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"responded": ["r"]}, "`responded` must name a column of the data; list is not among .* Put it into the data"),
+        ({"responded": "r", "cells": 5}, "`cells` must be a column name or a list of them; got int"),
+        ({"responded": "r", "minimum": "5"}, "`minimum` must be at least 1; got '5'"),
+    ],
+)
+def test_arguments_of_another_form_are_refused(arguments: Any, message: str) -> None:
+    sampled = survey.Design(pd.DataFrame({"r": [True, False] * 20, "w": 1.0}), weight="w")
+    with pytest.raises(survey.CalibrationError, match=message):
+        survey.adjust_nonresponse(sampled, **arguments)

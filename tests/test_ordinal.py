@@ -534,3 +534,23 @@ def test_a_predictor_that_identifies_people_is_refused_at_once() -> None:
     frame = respondents().assign(name=lambda d: [f"r{i}" for i in range(len(d))])
     with pytest.raises(survey.EstimationError, match="'name' has 600 levels for 600 respondents, fewer than 3 each"):
         fitted(frame, formula="approval ~ name")
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        (survey.Design(pd.DataFrame({"y": [1]})), "`formula` must be text, as .*; got Design. The formula comes first"),
+        (["approval", "age"], "`formula` must be text, as .*; got list"),
+        ("approval age", r"Missing operator between `approval` and `age`. Names with blanks go between backticks.$"),
+        ("approval ~ approval + age", "`formula` must not predict the outcome by itself; 'approval' is on both sides"),
+        ("approval ~ same", "a predictor must vary; 'same' has one value, 1, among"),
+    ],
+)
+def test_formulas_that_say_nothing_are_refused(formula: Any, message: str) -> None:
+    with pytest.raises(survey.EstimationError, match=message):
+        fitted(respondents().assign(same=1), formula=formula)
+
+
+def test_a_term_is_given_as_text() -> None:
+    with pytest.raises(survey.EstimationError, match=r"`term` must be one term of the formula, as text; got \['age'\]"):
+        fitted().term_test(["age"])  # type: ignore[arg-type]

@@ -474,3 +474,10 @@ def test_a_hypothesis_of_the_wrong_width() -> None:
         pool(drawn(2, 3, 10)).test([[1, 0, 0]])
     with pytest.raises(EstimationError, match="`level` must lie between 0 and 1"):
         pool(drawn(2, 3, 10), level=95)
+
+
+def test_results_may_come_from_a_generator() -> None:
+    design = survey.Design(respondents(), weight="w")
+    several: Any = (survey.mean(design, "age") for _ in range(3))
+    made = pool(several)
+    assert made.imputations == 3

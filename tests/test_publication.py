@@ -321,3 +321,9 @@ def test_notes_of_ones_own_stand_below_in_every_format(tmp_path: Path) -> None:
     assert table.notes[-2:] == ("SYNTHETIC DATA.", "Source: a file.")
     for text in (table.to_gt().as_raw_html(), table.to_latex(), table.to_html()):
         assert "SYNTHETIC DATA." in text
+
+
+def test_word_documents_end_in_docx(tmp_path: Path) -> None:
+    fit = survey.ordinal("approval ~ age", survey.Design(respondents(), weight="w"))
+    with pytest.raises(EstimationError, match=r"`path` must end in .docx; got 'table.txt'. Rename it"):
+        publication_table({"one": fit}).to_docx(tmp_path / "table.txt")

@@ -13,8 +13,8 @@ import pytest
 
 from survey.codebook import Codebook, Item, Level
 from survey.decoding import BLANK
-from survey.errors import RecordsError
-from survey.records import read_respondents
+from survey.errors import CodebookError, RecordsError
+from survey.records import read_respondents, write_respondents
 from survey.validation import LISTED
 
 AGREE = (Level(1, "Disagree"), Level(2, "Neither"), Level(3, "Agree"))
@@ -469,3 +469,32 @@ def test_a_line_break_in_an_answer_leaves_the_rows_without_lines(tmp_path: Path)
     path = csv(tmp_path, '1,20,3,M,1,1,5,"a\nb"', "2,12,3,M,1,1,5,")
     with pytest.raises(RecordsError, match=r"- row 2 \(id 2\), age = '12'"):
         read_respondents(path, DEMO)
+
+
+def test_a_path_is_no_codebook_and_a_codebook_no_path(tmp_path: Path) -> None:
+    path: Any = csv(tmp_path, *ROWS)
+    wrong: Any = read_respondents
+    with pytest.raises(
+        CodebookError, match=r"`codebook` must be a survey.Codebook; got str. Read one with survey.Code"
+    ):
+        wrong(path, "codebook.yaml")
+    with pytest.raises(CodebookError, match=r"`codebook` must be a survey.Codebook; got Codebook itself"):
+        wrong(path, Codebook)
+    with pytest.raises(RecordsError, match="`path` must be the name of a file; got Codebook"):
+        wrong(DEMO, DEMO)
+    with pytest.raises(RecordsError, match="`path` must be the name of a file; got NoneType"):
+        wrong(None, DEMO)
+
+
+def test_writing_takes_a_frame_a_codebook_and_a_known_choice(tmp_path: Path) -> None:
+    frame, path = read_respondents(csv(tmp_path, *ROWS), DEMO), tmp_path / "written.csv"
+    call: Any = write_respondents
+    with pytest.raises(CodebookError, match=r"`codebook` must be a survey.Codebook; got str"):
+        call(frame, path, "codebook.yaml")
+    with pytest.raises(RecordsError, match=r"`frame` must be a pandas frame, .*; got str"):
+        call("frame", path, DEMO)
+    with pytest.raises(RecordsError, match="`derived` must be one of omit, write; got 'yes'"):
+        call(frame, path, DEMO, derived="yes")
+    with pytest.raises(RecordsError, match="`path` must be the name of a file; got int"):
+        call(frame, 5, DEMO)
+    assert not path.exists()

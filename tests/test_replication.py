@@ -471,3 +471,9 @@ def test_intervals_use_the_rank() -> None:
     assert row["df"] == 6
     half = stats.t.ppf(0.975, 6) * row["std_error"]
     np.testing.assert_allclose([row["conf_low"], row["conf_high"]], [row["estimate"] - half, row["estimate"] + half])
+
+
+def test_the_coefficient_of_fay_is_a_number() -> None:
+    paired = survey.Design(pd.DataFrame({"h": np.repeat([1, 2], 2), "w": 1.0}), weight="w", strata="h")
+    with pytest.raises(survey.DesignError, match=r"`rho` is Fay's coefficient, from 0 to below 1, .*; got 'half'"):
+        survey.replicate(paired, kind="Fay", rho="half")  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import survey
 from survey.cells import collapse
 from survey.independence import multiple_response, test_multiple_response
+from survey.items import Item, Level
 from survey.letters import column_letters
 from tests.reference_data import (
     ESTIMATE,
@@ -285,3 +286,145 @@ def test_nested_tables_draw_themselves() -> None:
     assert "Low" in table.to_gt().as_raw_html()
     with pytest.raises(ValueError, match="read-only"):
         table.count[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: loose.crosstab(d, "approval", "df"), "`by` must not have the name of a result column; 'df' is one"),
+        (
+            lambda d: loose.banner(d, ["approval"], ["df"]),
+            "`by` must not have the name of a result column; 'df' is one",
+        ),
+        (
+            lambda d: loose.topline(d, ["approval"]),
+            "`item` must be one column name, or an item of a codebook; got list",
+        ),
+        (lambda d: loose.topline(d, None), "`item` must be one column name, .*; got NoneType"),
+        (lambda d: loose.topline(d, "approval", nets=["Approve"]), "`nets` must map names to answers, as .*; got list"),
+        (
+            lambda d: loose.topline(d, "approval", nets={"Good": "Approve"}),
+            r"`nets\['Good'\]` must be a list of the answers that it merges; got 'Approve'",
+        ),
+        (lambda d: loose.topline(d, "approval", nets={"Good": None}), r"`nets\['Good'\]` must be a list .*; got None"),
+        (
+            lambda d: loose.topline(d, "approval", nets={"Approve": ["Neither", "Approve"]}),
+            "`nets` must have names of their own; 'Approve' is an answer of 'approval' as well. Rename it",
+        ),
+        (
+            lambda d: loose.topline(d, "approval", missing="show", nets={"Refused": ["Neither", "Approve"]}),
+            "`nets` must have names of their own; 'Refused' is an answer",
+        ),
+        (lambda d: loose.topline(d, "coded", missing="show"), "needs reasons in words; 'coded_missing' has type int64"),
+        (
+            lambda d: loose.topline(d, "aproval", missing="show"),
+            "`item` must be a column of the data; 'aproval' is not",
+        ),
+        (lambda d: loose.banner(d, None, ["income"]), "`items` must be a list of column names .*; got NoneType"),
+        (lambda d: loose.banner(d, ["approval"], {"income": 1}), "`by` must be a list of column names .*; got dict"),
+        (
+            lambda d: loose.banner(d, ["approval"], ["income"], nets=["A"]),
+            "`nets` must map names of items to their nets",
+        ),
+    ],
+)
+def test_requests_of_another_form_are_refused(call: Any, message: str) -> None:
+    data = respondents().assign(df=lambda f: f["income"], coded=lambda f: f["approval"], coded_missing=1)
+    with pytest.raises(survey.EstimationError, match=message):
+        call(survey.Design(data, weight="w"))
+
+
+def test_more_columns_than_letters_are_refused() -> None:
+    frame = pd.DataFrame({"a": np.tile(["u", "v"], 720), "g": [f"g{i:03}" for i in np.repeat(np.arange(720), 2)]})
+    with pytest.raises(survey.EstimationError, match=r"`by` must make at most 702 columns; 'g' makes 720. Merge"):
+        survey.crosstab(survey.Design(frame), "a", "g")
+
+
+def test_a_column_of_one_psu_has_no_letters() -> None:
+    frame = respondents().assign(psu=lambda f: f["income"] == "High")
+    frame.loc[frame["income"] == "High", "approval"] = "Approve"
+    found = survey.crosstab(survey.Design(frame, weight="w", psu="psu"), "approval", "income").tidy()
+    assert (found["df"] == 0).all()
+    assert (found["letters"] == "").all()
+
+
+def test_reasons_that_nobody_gave_in_a_domain_have_no_row() -> None:
+    frame = respondents()
+    with_refusals = survey.topline(survey.Design(frame, weight="w"), APPROVAL, missing="show").tidy()
+    assert with_refusals["level"].tolist()[-2:] == ["Don't know", "Refused"]
+    inside = survey.Design(frame, weight="w").domain(frame.index < 15)
+    assert survey.topline(inside, APPROVAL, missing="show").tidy()["level"].tolist()[-1] == "Don't know"
+    answered = survey.Design(frame, weight="w").domain(frame["approval"].notna())
+    assert set(survey.topline(answered, APPROVAL, missing="show").tidy()["kind"]) == {"level", "net"}
+
+
+def test_reasons_may_be_text() -> None:
+    frame = respondents()
+    wanted = survey.topline(survey.Design(frame, weight="w"), APPROVAL, missing="show").tidy()
+    for text in (frame["approval_missing"].astype(object), frame["approval_missing"].astype(object).fillna("")):
+        found = survey.topline(survey.Design(frame.assign(approval_missing=text), weight="w"), APPROVAL, missing="show")
+        pd.testing.assert_frame_equal(found.tidy(), wanted)
+
+
+def test_who_chose_an_option_is_told_by_its_label_not_by_its_place() -> None:
+    frame = respondents()
+    wanted = survey.topline(survey.Design(frame, weight="w"), BENEFITS).tidy()
+    reversed_type = pd.CategoricalDtype(["Yes", "No"])
+    for loan in (frame["loan"] == "Yes", frame["loan"].astype(object), frame["loan"].astype(reversed_type)):
+        design = survey.Design(frame.assign(loan=loan), weight="w")
+        pd.testing.assert_frame_equal(survey.topline(design, BENEFITS).tidy(), wanted)
+        tested = survey.crosstab(survey.Design(frame, weight="w"), BENEFITS, "income").test()
+        assert survey.crosstab(design, BENEFITS, "income").test().p_value == pytest.approx(tested.p_value, rel=1e-12)
+    nobody = survey.topline(survey.Design(frame.assign(loan=False), weight="w"), BENEFITS).tidy()
+    assert nobody["estimate"][0] == 0  # the last level in use was taken for "chosen": 1
+    said = Item(
+        "said", "Said", "multiple", options={"loan": "A loan"}, levels=(Level(0, "Not chosen"), Level(1, "Chosen"))
+    )
+    worded = frame["loan"].astype(object).map({"No": "Not chosen", "Yes": "Chosen"})
+    chosen = survey.topline(survey.Design(frame.assign(loan=worded), weight="w"), said).tidy()
+    assert chosen["estimate"][0] == pytest.approx(wanted["estimate"][0], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loan", "found"),
+    [
+        (lambda loan: loan.astype(object).map({"No": "Not chosen", "Yes": "Chosen"}), "'(Not chosen|Chosen)'"),
+        (lambda loan: (loan == "Yes").astype(int), "[01]"),
+        (lambda loan: loan.astype(object).where(loan == "No", "Loan"), "'Loan'"),
+    ],
+)
+def test_options_that_do_not_say_who_chose_them_are_refused(loan: Any, found: str) -> None:
+    frame = respondents()
+    design = survey.Design(frame.assign(loan=loan(frame["loan"])), weight="w")
+    message = rf"`item` must have options that hold True or False, or 'No' or 'Yes', .*; 'loan' holds {found}. State"
+    with pytest.raises(survey.EstimationError, match=message):
+        survey.topline(design, BENEFITS)
+
+
+def test_an_answer_that_nobody_gave_has_no_row_share() -> None:
+    frame = respondents().assign(asked=lambda f: f["approval"].cat.add_categories(["Undecided"]))
+    design = survey.Design(frame, weight="w")
+    nets = {"Rest": ["Undecided", "Neither"]}
+    found = survey.crosstab(design, "asked", "income", share="row", nets=nets)
+    wanted = survey.crosstab(design, "approval", "income", share="row").tidy()
+    tidy = found.tidy()
+    empty = (tidy["level"] == "Undecided").to_numpy()
+    assert tidy.loc[empty, ["estimate", "std_error", "conf_low", "conf_high"]].isna().all(axis=None)
+    assert tidy.loc[empty, ["n", "row_base"]].eq(0).all(axis=None)
+    assert not tidy.loc[empty, "shown"].any()
+    given = tidy[~empty & (tidy["kind"] == "level")].reset_index(drop=True)
+    numbers = ["estimate", "std_error", "conf_low", "conf_high", "n"]
+    pd.testing.assert_frame_equal(given[numbers], wanted[numbers])
+    neither, rest = (tidy.loc[tidy["level"] == level, "estimate"].to_numpy() for level in ("Neither", "Rest"))
+    np.testing.assert_allclose(rest, neither, rtol=1e-12)
+    assert "Undecided" in found.to_gt().as_raw_html()
+    assert 0 < found.test().p_value < 1
+    assert survey.protect(found).tidy()["estimate"].isna().any()
+    with pytest.raises(survey.EstimationError, match=r"one has row shares of an answer that nobody gave. Merge it"):
+        survey.pool([found, found])
+
+
+def test_workbooks_end_in_xlsx(tmp_path: Any) -> None:
+    with pytest.raises(survey.EstimationError, match=r"`path` must end in .xlsx; got 'table.csv'. Rename it"):
+        survey.topline(design(), APPROVAL).to_excel(tmp_path / "table.csv")
+    assert not (tmp_path / "table.csv").exists()

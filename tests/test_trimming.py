@@ -21,6 +21,10 @@ MOVED = 1e-3  # of a weight, for derivatives
 WITHIN = 1e-6  # relative: what `trim_and_rake` counts as within the range
 
 
+loose: Any = survey
+GROUPS = {"a": 0.5, "b": 0.5}
+
+
 def design(weights: Any = (1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 3.0, 9.0)) -> survey.Design:
     n = len(weights)
     frame = pd.DataFrame({"w": weights, "y": np.arange(n) % 3, "sex": ["m", "f"] * (n // 2)})
@@ -331,3 +335,34 @@ def test_the_table_shows_what_each_cap_costs() -> None:
             [7.0],
             estimates={"odd": lambda d: survey.mean(d, "y", by="b" if d.weights.max() > 7.1 else "a")},
         )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: loose.trim(d, upper="3"), "`lower` and `upper` must be a range of weights .*; got .*upper='3'"),
+        (lambda d: loose.trim(d, lower=True), "`lower` and `upper` must be a range of weights .*; got lower=True"),
+        (lambda d: loose.trim_and_rake(d, {"g": GROUPS}, upper=3, cycles="many"), "`cycles` must be at least 1"),
+        (
+            lambda d: loose.trimming_table(d, {"g": GROUPS}, 2.0),
+            r"`caps` must be a list of highest weights, .*; got 2.0",
+        ),
+        (lambda d: loose.trimming_table(d, {"g": GROUPS}, ["a"]), r"`caps` must be a list of .*; got \['a'\]"),
+        (
+            lambda d: loose.trimming_table(d, {"g": GROUPS}, [2.0], estimates=[survey.mean]),
+            "`estimates` must map names to functions of a design, as .*; got list",
+        ),
+        (
+            lambda d: loose.trimming_table(d, {"g": GROUPS}, [2.0], estimates={"a": 5}),
+            "`estimates` must map names to functions of a design",
+        ),
+        (
+            lambda d: loose.trimming_table(d, {"g": GROUPS}, [2.0], estimates={"a": lambda _: 5}),
+            r"`estimates\['a'\]` must give an estimate, .*; it gave int",
+        ),
+    ],
+)
+def test_arguments_of_another_form_are_refused(call: Any, message: str) -> None:
+    weighted = survey.Design(pd.DataFrame({"g": ["a", "b"] * 5, "w": [1.0] * 8 + [3.0, 4.0]}), weight="w")
+    with pytest.raises(survey.CalibrationError, match=message):
+        call(weighted)

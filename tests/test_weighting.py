@@ -141,3 +141,78 @@ def test_ignoring_the_calibration_is_the_usual_mistake() -> None:
     forgetful = survey.Design(raked.frame.assign(w=raked.weights), weight="w")
     assert survey.total(raked, "sex").std_error[0] < 1e-8 * 480
     assert survey.total(forgetful, "sex").std_error[0] > 50
+
+
+LEVELS = {"m": 0.5, "f": 0.5}
+JOINT = pd.Series({("m", "young"): 0.1, ("m", "old"): 0.5, ("f", "young"): 0.3, ("f", "old"): 0.1})
+
+
+@pytest.mark.parametrize(
+    ("margins", "message"),
+    [
+        ({"sex": ["m", "f"]}, r"`margins\['sex'\]` must give the target of each level, by level, .*; got list"),
+        ({"sex": "m"}, r"`margins\['sex'\]` must give the target of each level, .*; got str"),
+        ({"sex": None}, r"`margins\['sex'\]` must give the target of each level, .*; got NoneType"),
+        ({"sex": 0.5}, r"`margins\['sex'\]` must give the target of each level, .*; got float"),
+        ({"sex": pd.DataFrame(LEVELS, index=[0])}, r"must give the target of each level, .*; got DataFrame"),
+        (["sex"], r"`margins` must map variables to the targets of their levels, as .*; got list"),
+        ("sex", r"`margins` must map variables to the targets of their levels, as .*; got str"),
+        (pd.Series(LEVELS), r"`margins` must map variables to the targets of their levels, as .*; got Series"),
+        (pd.DataFrame({"sex": [1]}), r"`margins` must map variables to the targets .*; got DataFrame"),
+        ({5: LEVELS}, "`margins` must be named by a variable, or for a joint margin by a tuple of several; got 5"),
+        ({("sex", "sex"): JOINT}, r"by a tuple of several; got \('sex', 'sex'\)"),
+        ({"sex": {"m": True, "f": True}}, r"`margins\['sex'\]` must hold numbers; 'm' has True or False"),
+        ({"sex": {"m": "52.6%", "f": "47.4%"}}, r"`margins\['sex'\]` must hold numbers; could not convert"),
+        ({"sex": {"m": None, "f": 0.5}}, "must be positive; 'm' has target nan"),
+        (
+            {"sex": pd.Series(LEVELS).rename_axis("age")},
+            r"`margins\['sex'\]` must be targets of sex; its index is called age. Give them under that name",
+        ),
+        (
+            {("sex", "age"): JOINT.rename_axis(["sex", "w"])},
+            r"`margins\['sex/age'\]` must be targets of sex and age; its index is called sex, w.",
+        ),
+        ({("sex", "age"): {"m": 0.5, "f": 0.5}}, "its index has 1, as 'm'. Use tuples as keys"),
+    ],
+)
+def test_margins_of_another_form_are_refused(margins: Any, message: str) -> None:
+    with pytest.raises(survey.CalibrationError, match=message):
+        survey.rake(design(), margins)
+
+
+@pytest.mark.parametrize("percent", [{"m": 52.6, "f": 47.4}, {"m": 52.5, "f": 47.4}, {"m": 100 / 3, "f": 200 / 3}])
+def test_percentages_are_no_counts(percent: dict[str, float]) -> None:
+    message = "must be shares that add to 1 or counts; these add to .* as percentages do, and the weights to 20. Divide"
+    for call in (
+        lambda: survey.rake(design(), {"sex": percent}),
+        lambda: survey.poststratify(design(), pd.Series(percent).rename_axis("sex")),
+        lambda: survey.calibrate(design(), margins={"sex": percent}),
+        lambda: survey.margin_table(design(), {"sex": percent}),
+    ):
+        with pytest.raises(survey.CalibrationError, match=message):
+            call()
+
+
+def test_a_population_of_100_is_one_that_the_weights_add_to() -> None:
+    hundred = survey.rake(design(w=5.0), {"sex": {"m": 60, "f": 40}})
+    assert hundred.weights.sum() == pytest.approx(100)
+    assert survey.rake(design(), {"sex": {"m": 60, "f": 45}}).weights.sum() == pytest.approx(105)
+
+
+def test_a_joint_margin_is_matched_by_the_names_of_its_index() -> None:
+    named = JOINT.rename_axis(["sex", "age"])
+    wanted = survey.rake(design(), {("sex", "age"): named}).weights
+    for key, margin in {("age", "sex"): named, ("sex", "age"): named.swaplevel()}.items():
+        np.testing.assert_allclose(survey.rake(design(), {key: margin}).weights, wanted, rtol=1e-12)
+    np.testing.assert_allclose(survey.poststratify(design(), named.swaplevel()).weights, wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options", [{"tolerance": "small"}, {"tolerance": float("nan")}, {"max_iterations": 1.5}, {"max_iterations": True}]
+)
+def test_an_iteration_is_told_when_to_stop(options: Any) -> None:
+    for call in (survey.rake, lambda d, m, **o: survey.calibrate(d, margins=m, **o)):
+        with pytest.raises(
+            survey.CalibrationError, match="`tolerance` must lie between 0 and 1 and `max_iterations` be"
+        ):
+            call(design(), {"sex": LEVELS}, **options)
