@@ -48,9 +48,8 @@ class TestResult:
 
     def __repr__(self) -> str:
         """The test as it is reported: "F(3, 179) = 6.02, p = 0.001"."""
-        value = f"F({self.df1:.4g}, {self.df2:.4g}) = {self.statistic:.4g}"
-        if np.isnan(self.df2):
-            value = f"{self.statistic:.4g} on {self.df1:.4g} df"
+        df1, df2 = (f"{df:,.0f}" if df >= 1000 else f"{df:.4g}" for df in (self.df1, self.df2))
+        value = f"{self.statistic:.4g} on {df1} df" if np.isnan(self.df2) else f"F({df1}, {df2}) = {self.statistic:.4g}"
         shown = f"{self.method}: {value}, p = {self.p_value:.3g}"
         parts = "" if self.parts is None else "\n" + console("", self.parts, list(map(str, self.parts.columns)))
         return shown + parts + (f"\n{self.note}" if self.note else "")
