@@ -53,17 +53,7 @@ def write_excel(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]
     ------
     EstimationError : no frame is given, or a path that does not end in .xlsx.
     """
-    from openpyxl import Workbook
-
-    if not frames:
-        raise EstimationError("`frames` must hold at least one frame; it is empty. Pass {name: frame}.")
-    workbook = Workbook()
-    index = workbook.worksheets[0]
-    index.title = "Index"
-    names = _sheet_names(list(frames))
-    _fill(index, ["Sheet", "Contents", "Rows"], [[n, t, len(frames[t])] for t, n in names.items()])
-    for row, name in enumerate(names.values(), start=2):
-        index.cell(row, 1).hyperlink = f"#'{name}'!A1"
+    workbook, names = _with_index(["Sheet", "Contents", "Rows"], {text: len(frame) for text, frame in frames.items()})
     for text, name in names.items():
         frame = frames[text].reset_index(drop=True)
         proportions = "shown" in frame.columns or "target" in frame.columns
@@ -93,20 +83,27 @@ def write_banner(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str
     ------
     EstimationError : no frame is given, or a path that does not end in .xlsx.
     """
+    largest = {title: _plain(frame["column_base"].max()) for title, frame in frames.items()}
+    workbook, names = _with_index(["Sheet", "Question", "Respondents (n)"], largest)
+    for title, name in names.items():
+        _fill_banner(workbook.create_sheet(name), title, frames[title])
+    return _save(workbook, path)
+
+
+def _with_index(heads: list[str], facts: Mapping[str, object]) -> tuple[Workbook, dict[str, str]]:
+    """Workbook with an index of the sheets to come: name, text and a fact of each; and the names by text."""
     from openpyxl import Workbook
 
-    if not frames:
+    if not facts:
         raise EstimationError("`frames` must hold at least one frame; it is empty. Pass {title: frame}.")
     workbook = Workbook()
     index = workbook.worksheets[0]
     index.title = "Index"
-    names = _sheet_names(list(frames))
-    largest = {title: frame["column_base"].max() for title, frame in frames.items()}
-    _fill(index, ["Sheet", "Question", "Respondents (n)"], [[n, t, _plain(largest[t])] for t, n in names.items()])
-    for row, (title, name) in enumerate(names.items(), start=2):
+    names = _sheet_names(list(facts))
+    _fill(index, heads, [[name, text, facts[text]] for text, name in names.items()])
+    for row, name in enumerate(names.values(), start=2):
         index.cell(row, 1).hyperlink = f"#'{name}'!A1"
-        _fill_banner(workbook.create_sheet(name), title, frames[title])
-    return _save(workbook, path)
+    return workbook, names
 
 
 def _fill_banner(sheet: Worksheet, title: str, frame: pd.DataFrame) -> None:
