@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from survey import statistics
+from survey.arrays import BoolArray
 from survey.cells import Cells
-from survey.design import BoolArray, Design, check_design
+from survey.design import Design, check_design
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.items import Item
 from survey.statistics import Terms

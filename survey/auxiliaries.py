@@ -9,8 +9,9 @@ from itertools import accumulate
 import numpy as np
 import pandas as pd
 
+from survey.arrays import FloatArray, IntArray
 from survey.cells import compress, sum_by_code
-from survey.design import Design, FloatArray, IntArray, check_design
+from survey.design import Design, check_design
 from survey.errors import CalibrationError, did_you_mean, shown
 from survey.margins import EXAMPLE, Margins, Target, checked_margins
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from survey.design import BoolArray, FloatArray
+from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
 from survey.estimates import by_names
 from survey.links import LINKS, log_difference

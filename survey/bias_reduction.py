@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import EstimationError, check_kind
 from survey.estimates import Estimate, t_interval
 from survey.few_clusters import check_cr2, regression

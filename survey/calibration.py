@@ -9,8 +9,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from survey.arrays import FloatArray
 from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
-from survey.design import Calibration, Design, FloatArray
+from survey.design import Calibration, Design
 from survey.errors import CalibrationError
 from survey.feasibility import Bounds, cell_limits, checked_bounds, explain
 from survey.margins import Margins, check_iterations

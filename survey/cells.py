@@ -15,8 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from survey.design import BoolArray, Design, FloatArray, IntArray, Replicates, Stage, check_design
+from survey.arrays import BoolArray, FloatArray, IntArray
+from survey.design import Design, check_design
 from survey.errors import EstimationError, did_you_mean, shown
+from survey.replicate_sets import Replicates
+from survey.sampling_stages import Stage
 
 Missing = Literal["drop", "fail"]
 NULLABLE = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from survey.design import Design, FloatArray, LonelyDomain, check_design
+from survey.arrays import FloatArray
+from survey.design import Design, LonelyDomain, check_design
 from survey.errors import EstimationError
 from survey.estimates import Estimate, as_name, by_names, mean, proportion, t_interval, total
 from survey.intervals import proportion_interval

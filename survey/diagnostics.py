@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from survey.design import FloatArray, IntArray
+from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError, check_kind
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (

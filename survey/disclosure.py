@@ -14,8 +14,8 @@ from typing import overload
 import numpy as np
 import pandas as pd
 
+from survey.arrays import BoolArray, FloatArray
 from survey.banners import Banner
-from survey.design import BoolArray, FloatArray
 from survey.errors import DisclosureError
 from survey.printing import CONFIDENTIAL
 from survey.suppression import (

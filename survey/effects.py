@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from survey.arrays import FloatArray
 from survey.averages import (
     Average,
     Covariates,
@@ -25,7 +26,6 @@ from survey.averages import (
     groups_of,
     with_values,
 )
-from survey.design import FloatArray
 from survey.errors import EstimationError, check_kind, did_you_mean
 from survey.estimates import Estimate, as_names, check_level, refuse_reserved, t_interval
 from survey.intervals import proportion_interval

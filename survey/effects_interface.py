@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import EstimationError, SurveyError, check_kind
 from survey.information import log_probabilities
 from survey.links import LINKS

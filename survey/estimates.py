@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from survey import functions, statistics
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
-from survey.design import BoolArray, Design, FloatArray, IntArray
+from survey.design import Design
 from survey.errors import EstimationError, did_you_mean
 from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
 from survey.functions import Function

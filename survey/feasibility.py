@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from survey.arrays import BoolArray, FloatArray
 from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
 from survey.contradictions import LEAST_CHANGE, Program, elastic, in_words, minimal_conflict, starved_cells
-from survey.design import BoolArray, Design, FloatArray
+from survey.design import Design
 from survey.errors import CalibrationError, shown
 from survey.margins import Margins
 

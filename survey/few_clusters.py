@@ -22,8 +22,8 @@ from typing import Literal, get_args
 import numpy as np
 from scipy import sparse
 
+from survey.arrays import FloatArray
 from survey.cells import Cells
-from survey.design import FloatArray
 from survey.errors import EstimationError
 from survey.statistics import Domains, Terms
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import EstimationError
 
 Function = Callable[[FloatArray], ArrayLike]

@@ -11,8 +11,9 @@ from scipy.linalg import eigvalsh
 from scipy.special import chdtrc
 
 from survey import statistics
+from survey.arrays import FloatArray
 from survey.cells import Cells, Missing, collapse
-from survey.design import Design, FloatArray
+from survey.design import Design
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.estimates import as_name
 from survey.hypotheses import TestResult

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import fdtrc, stdtr
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import EstimationError
 from survey.estimates import Estimate
 from survey.printing import console

@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.linalg import block_diag, eigh
 from scipy.special import chdtrc, fdtrc
 
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, code_values
-from survey.design import BoolArray, FloatArray, IntArray
 from survey.errors import EstimationError, shown
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
 from survey.quadratic_forms import sum_of_chisq_sf

@@ -9,7 +9,7 @@ from string import ascii_uppercase
 import numpy as np
 from scipy.special import stdtr
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.hypotheses import adjust_p_values
 
 MINIMUM_BASE = 50  # respondents that both columns need for a comparison

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from survey.design import FloatArray, IntArray
+from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError
 from survey.links import Link, log_difference
 from survey.predictors import Predictors, constant_of, proportional, smallest_gap

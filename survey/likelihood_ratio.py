@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import EstimationError, check_kind
 from survey.estimates import check_level, t_interval
 from survey.hypotheses import TestResult, wald_chisq

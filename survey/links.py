@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 
 Tails: TypeAlias = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 LinkName = Literal["logit", "probit", "cloglog", "loglog", "cauchit"]

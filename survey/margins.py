@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from survey.arrays import IntArray
 from survey.cells import margin_codes
-from survey.design import Design, IntArray, check_design
+from survey.design import Design, check_design
 from survey.errors import CalibrationError, did_you_mean, nearest, shown
 
 Margin: TypeAlias = "Mapping[Any, float] | pd.Series[float]"

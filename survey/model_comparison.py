@@ -15,9 +15,10 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from survey.arrays import FloatArray, IntArray
 from survey.averages import Covariates
 from survey.cells import Cells, Missing, collapse
-from survey.design import Design, FloatArray, IntArray, check_design
+from survey.design import Design, check_design
 from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
 from survey.estimates import SHOWN, Estimate, as_names, check_level, t_interval

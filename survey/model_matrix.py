@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from survey.arrays import BoolArray, FloatArray
 from survey.cells import Cells
-from survey.design import BoolArray, Design, FloatArray
+from survey.design import Design
 from survey.errors import EstimationError, did_you_mean, shown
 
 if TYPE_CHECKING:

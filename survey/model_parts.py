@@ -10,8 +10,9 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from survey.arrays import BoolArray, FloatArray
 from survey.cells import Cells
-from survey.design import BoolArray, Design, FloatArray
+from survey.design import Design
 from survey.errors import EstimationError, did_you_mean
 from survey.model_matrix import ModelMatrix, model_matrix, one_sided, outcome_name, terms_of, variables_of
 from survey.predictors import Predictors, ThresholdName, threshold_structure

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import block_diag, eigh, null_space
 
+from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells
-from survey.design import FloatArray, IntArray
 from survey.errors import EstimationError
 from survey.ordinal import OrdinalFit
 from survey.predictors import Predictors

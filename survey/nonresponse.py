@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import sum_by_code
-from survey.design import BoolArray, Calibration, Design, FloatArray, IntArray, check_design
+from survey.design import Calibration, Design, check_design
 from survey.errors import CalibrationError, did_you_mean, shown
 from survey.margins import Target
 from survey.weighting import add_step

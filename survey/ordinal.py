@@ -14,8 +14,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr
 
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
-from survey.design import BoolArray, Design, FloatArray, IntArray, check_design
+from survey.design import Design, check_design
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
 from survey.estimates import check_level, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq

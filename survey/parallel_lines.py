@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells
-from survey.design import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError, check_kind
 from survey.estimates import Estimate, check_level, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import fdtrc, stdtr
 
-from survey.design import FloatArray, IntArray
+from survey.arrays import FloatArray, IntArray
 from survey.errors import EstimationError
 from survey.estimates import SHOWN, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq

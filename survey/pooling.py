@@ -12,7 +12,7 @@ from typing import overload
 import numpy as np
 import pandas as pd
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import DisclosureError, EstimationError
 from survey.estimates import Estimate, check_level
 from survey.intervals import IntervalMethod

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from survey.design import BoolArray, FloatArray, IntArray
+from survey.arrays import BoolArray, FloatArray, IntArray
 
 ThresholdName = Literal["flexible", "equidistant", "symmetric", "symmetric2"]
 

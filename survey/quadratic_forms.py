@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, fdtrc, ndtr
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import EstimationError
 
 TailMethod = Literal["satterthwaite", "saddlepoint", "exact"]

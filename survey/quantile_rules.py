@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 from survey.errors import EstimationError
 
 QuantileRule = Literal["math", "school", "shahvaish", "hf1", "hf2", "hf3", "hf4", "hf5", "hf6", "hf7", "hf8", "hf9"]

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from survey import statistics
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse, sum_by_code
-from survey.design import BoolArray, Design, FloatArray, IntArray
+from survey.design import Design
 from survey.errors import EstimationError
 from survey.estimates import Estimate, as_names, by_names, check_level, estimate, t_interval
 from survey.intervals import IntervalMethod, proportion_interval, quantile_t

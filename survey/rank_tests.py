@@ -11,8 +11,9 @@ import pandas as pd
 from scipy.special import ndtri
 
 from survey import statistics
+from survey.arrays import FloatArray
 from survey.cells import Cells, Missing, code_values, collapse, sum_by_code
-from survey.design import Design, FloatArray
+from survey.design import Design
 from survey.errors import EstimationError
 from survey.estimates import Estimate, as_name, estimate
 from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.design import BoolArray, FloatArray, IntArray
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.errors import EstimationError
 from survey.likelihood import SUSPECT_CURVATURE, refit_limits
 from survey.links import Link

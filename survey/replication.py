@@ -7,8 +7,11 @@ from typing import get_args
 
 import numpy as np
 
-from survey.design import Design, FloatArray, IntArray, ReplicateKind, Replicates, Stage, check_design
+from survey.arrays import FloatArray, IntArray
+from survey.design import Design, check_design
 from survey.errors import DesignError, shown
+from survey.replicate_sets import ReplicateKind, Replicates
+from survey.sampling_stages import Stage
 from survey.weighting import recalibrate
 
 MOST_WEIGHTS = 1 << 29  # replicate weights held at once: 4 GB

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from survey.design import BoolArray, FloatArray
+from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError, check_kind
 from survey.estimates import Estimate, as_name, check_level, refuse_reserved, t_interval
 from survey.information import answer_codes, limits_of, params_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from survey.design import FloatArray
+from survey.arrays import FloatArray
 
 
 def barnard_rubin(share: FloatArray, m: int, complete_df: FloatArray) -> FloatArray:

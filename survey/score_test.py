@@ -15,8 +15,9 @@ import pandas as pd
 from scipy.linalg import eigh
 from scipy.special import chdtrc
 
+from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
-from survey.design import Design, FloatArray, IntArray, check_design
+from survey.design import Design, check_design
 from survey.errors import EstimationError, check_kind
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.design import BoolArray, FloatArray, IntArray
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.errors import DisclosureError
 
 MOVES = 1e-7  # entry of a unit vector below which a count does not move: rounding error of the decomposition

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from survey import statistics
+from survey.arrays import BoolArray, IntArray
 from survey.cells import Cells
-from survey.design import BoolArray, IntArray
 from survey.errors import EstimationError
 from survey.estimates import Estimate
 from survey.letters import column_letters, letter_names

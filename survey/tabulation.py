@@ -11,8 +11,9 @@ import pandas as pd
 
 from survey import statistics
 from survey.answers import Nets, Question, answers, question, with_reasons
+from survey.arrays import FloatArray
 from survey.cells import Cells, Missing, collapse
-from survey.design import Design, FloatArray
+from survey.design import Design
 from survey.errors import DisclosureError, EstimationError
 from survey.estimates import Estimate, by_names, estimate
 from survey.hypotheses import TestResult

@@ -10,8 +10,9 @@ from typing import Literal, Protocol, get_args
 import numpy as np
 import pandas as pd
 
+from survey.arrays import BoolArray, FloatArray
 from survey.auxiliaries import on_cells
-from survey.design import BoolArray, Calibration, Design, FloatArray, check_design
+from survey.design import Calibration, Design, check_design
 from survey.errors import CalibrationError
 from survey.feasibility import cell_limits, explain
 from survey.margins import Margins, checked_margins

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells
-from survey.design import BoolArray, FloatArray, IntArray, Replicates, Stage, rank
 from survey.errors import EstimationError, LonelyPSUError, shown
+from survey.replicate_sets import Replicates, rank
+from survey.sampling_stages import Stage
 from survey.statistics import Evaluate
 
 ROUNDING = 1e-12  # norm of calibration residuals, relative to what they are residuals of, that is rounding error

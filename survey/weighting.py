@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from survey.arrays import FloatArray, IntArray
 from survey.auxiliaries import joint_cells, on_cells
 from survey.cells import sum_by_code
-from survey.design import Calibration, Design, FloatArray, IntArray, check_design
+from survey.design import Calibration, Design, check_design
 from survey.errors import CalibrationError, shown
 from survey.feasibility import cell_limits, explain
 from survey.margins import Margins, Target, check_iterations, checked_margins

@@ -120,7 +120,10 @@ def test_codebooks_are_shown_or_drafted(capsys: pytest.CaptureFixture[str], tmp_
         (["codebook", CODEBOOK, "-o", "x.txt"], "`--output` must end in .md or .yaml"),
         (["ordinal", FILE, CODEBOOK, "approval ~ incme"], "Did you mean 'income'?"),
         (["topline", FILE, CODEBOOK, "approval", "--domain", "age > 99"], "`condition` must hold for someone"),
-        (["topline", FILE, CODEBOOK, "approval", "--strata", "region", "--psu", "month"], "`psu` must lie within one stratum"),
+        (
+            ["topline", FILE, CODEBOOK, "approval", "--strata", "region", "--psu", "month"],
+            "`psu` must lie within one stratum",
+        ),
     ],
 )
 def test_refusals_go_to_standard_error(

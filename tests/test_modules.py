@@ -17,6 +17,7 @@ ORDER = (
     *("printing", "items", "schema", "odds_ratios"),
     *("record_files", "labelled_files", "codebook_page", "codebook_yaml", "codebook"),
     *("decoding", "encoding", "recoding", "record_writers", "validation", "records"),
+    *("arrays", "sampling_stages", "design_columns", "replicate_sets", "domain_conditions"),
     *("design", "cells", "margins", "auxiliaries", "contradictions", "feasibility"),
     *("weighting", "calibration", "trimming", "nonresponse", "replication"),
     *("statistics", "variance", "few_clusters", "intervals", "functions", "estimates"),

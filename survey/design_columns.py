@@ -1,0 +1,118 @@
+"""Columns that describe a sample: checked before anything rests on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from survey.arrays import FloatArray
+from survey.errors import DesignError, did_you_mean, shown
+
+LARGEST, SMALLEST = 1e100, 1e-100  # beyond these the squares of weights leave double precision
+
+
+def as_pandas(data: Any) -> pd.DataFrame:
+    """Data as a pandas frame that later edits of the caller's table cannot reach."""
+    if not isinstance(data, pd.DataFrame):
+        try:
+            data = nw.from_native(data, eager_only=True).to_pandas()
+        except TypeError as error:
+            raise DesignError(
+                f"`data` must be a table (pandas, Polars, PyArrow ...); got {type(data).__name__}."
+            ) from error
+    if len(data) == 0:
+        raise DesignError("`data` must hold at least one respondent; the table has no rows.")
+    if not data.columns.is_unique:
+        twice = sorted(set(data.columns[data.columns.duplicated()]))
+        raise DesignError(f"`data` must have unique column names; found twice: {twice}. Rename one of each.")
+    frame: pd.DataFrame = data.copy(deep=False)
+    return frame
+
+
+def check_switch(value: object, argument: str) -> None:
+    """Raise unless an argument is True or False: the text "False" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise DesignError(f"`{argument}` must be True or False; got {value!r}.")
+
+
+def check_name(name: object, argument: str) -> None:
+    """Raise unless an argument is the name of one column, or None."""
+    if name is None or isinstance(name, str):
+        return
+    below = " Units of the stages below go in `ssu`." if argument == "psu" and isinstance(name, Sequence) else ""
+    raise DesignError(
+        f"`{argument}` must be the name of one column; got {brief(name)}. Put values into a column of the data first, "
+        f"and name it.{below}"
+    )
+
+
+def names_of(names: str | Sequence[str] | None, argument: str) -> list[str]:
+    """Argument that is a name, several names or nothing, as a list."""
+    if names is None:
+        return []
+    several = isinstance(names, Iterable) and not isinstance(names, str | Mapping | pd.Series | pd.DataFrame)
+    listed = list(names) if several else [names]
+    if not all(isinstance(name, str) for name in listed):
+        raise DesignError(
+            f"`{argument}` must be the name of a column, or a list of names; got {brief(names)}. Put values into a "
+            "column of the data first, and name it."
+        )
+    return [str(name) for name in listed]
+
+
+def brief(value: object) -> str:
+    """What was given: simple values as they are, others by their type."""
+    return shown(value) if isinstance(value, int | float | list | tuple) else type(value).__name__
+
+
+def check_column(frame: pd.DataFrame, name: str, argument: str) -> None:
+    """Raise unless the column exists and has no missing value."""
+    check_known(frame, name, argument)
+    missing = frame[name].isna().to_numpy()
+    if missing.any():
+        raise DesignError(
+            f"`{argument}` must be known for every row; {name!r} is missing in {missing.sum()} rows, first "
+            f"in row {shown(frame.index[int(missing.argmax())])}. Fill it in, or remove those rows."
+        )
+
+
+def check_known(frame: pd.DataFrame, name: str, argument: str) -> None:
+    """Raise unless a column of that name exists."""
+    if name not in frame.columns:
+        raise DesignError(
+            f"`{argument}` must name a column of the data; {name!r} is not among {list(frame.columns)[:20]}."
+            f"{did_you_mean(name, frame.columns)}"
+        )
+
+
+def weights_of(frame: pd.DataFrame, name: str, argument: str = "weight") -> FloatArray:
+    """Weights as a (n,) array; zero is allowed, negative, missing and infinite weights are not."""
+    check_known(frame, name, argument)
+    column = frame[name]
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        raise DesignError(f"`{argument}` must be numeric; column {name!r} has type {column.dtype}.")
+    weights = column.to_numpy(dtype=np.float64, na_value=np.nan).copy()
+    for wrong, what, remedy in (
+        (np.isnan(weights), "missing", "Give every respondent a weight, or zero"),
+        (np.isinf(weights), "infinite", "Correct the weighting that made it"),
+        (weights < 0, "negative", "Weights are never negative: correct the weighting that made it"),
+    ):
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise DesignError(
+                f"`{argument}` must be finite and at least zero; {name!r} is {what} in {wrong.sum()} of "
+                f"{weights.size} rows, first in row {shown(frame.index[first])} ({weights[first]}). {remedy}."
+            )
+    extreme = (weights > 0) & ((weights < SMALLEST) | (weights > LARGEST))
+    if extreme.any():
+        raise DesignError(
+            f"`{argument}` must be zero or between {SMALLEST:g} and {LARGEST:g}; {name!r} is "
+            f"{weights[extreme][0]:g} in row {shown(frame.index[int(extreme.argmax())])}. Rescale the weights."
+        )
+    if not weights.any():
+        raise DesignError(f"`{argument}` must be positive for someone; {name!r} is zero in all {weights.size} rows.")
+    return weights

@@ -1,0 +1,131 @@
+"""Sets of replicate weights: how replicate estimates add up to a variance, and how much they know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from survey.arrays import FloatArray
+from survey.errors import DesignError, shown
+
+ReplicateKind = Literal["BRR", "Fay", "JK1", "JKn", "bootstrap", "SDR"]
+REPLICATE_RATIO = 2.0  # replicate weights average to the full-sample weights; factors average to 1
+RANK_TOLERANCE = 1e-5  # a column this close to the span of those before it adds nothing; R's degf has the same
+CLEARLY_INDEPENDENT = 1e-2  # a distance far above what the squaring of columns loses
+RANK_BLOCK = 64  # columns that are worked on together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replicates:
+    """Replicate weights, and how the replicate estimates add up to a variance.
+
+    The variance is `scale * sum_r rscales_r (replicate_r - centre)^2`.
+
+    Attributes
+    ----------
+    kind : how they were made.
+    weights : (n_rows, R) replicate weights, sampling weights included.
+    scale : factor of the sum.
+    rscales : (R,) factor of each replicate.
+    mse : whether the centre is the full-sample estimate rather than the mean of the replicates.
+    """
+
+    kind: ReplicateKind
+    weights: FloatArray
+    scale: float
+    rscales: FloatArray
+    mse: bool
+
+
+def scales_of(
+    kind: ReplicateKind, size: int, rho: float | None, scale: float | None, rscales: Sequence[float] | None
+) -> tuple[float, FloatArray]:
+    """Scale and (R,) rscales of a kind of replicates, where they are not given."""
+    if (kind == "Fay") != (rho is not None):
+        raise DesignError(
+            f'`rho` is Fay\'s coefficient: give it for kind="Fay" and for no other; got {rho!r} for {kind!r}.'
+        )
+    if rho is not None and not 0 <= rho < 1:
+        raise DesignError(f"`rho` must be at least 0 and below 1; got {rho!r}.")
+    if kind == "JKn" and rscales is None:
+        raise DesignError(
+            '`rscales` must be given for kind="JKn": (n_h - 1) / n_h of the stratum that a replicate drops a PSU of. '
+            "See the file's documentation."
+        )
+    usual = {
+        "BRR": 1 / size,
+        "Fay": 1 / (size * (1 - (rho or 0.0)) ** 2),
+        "JK1": (size - 1) / size,
+        "JKn": 1.0,
+        "bootstrap": 1 / (size - 1),
+        "SDR": 4 / size,
+    }
+    factors = np.ones(size) if rscales is None else np.array(rscales, dtype=np.float64)
+    factor = usual[kind] if scale is None else float(scale)
+    if factors.shape != (size,) or not np.isfinite(factors).all() or (factors < 0).any() or not factors.any():
+        raise DesignError(
+            f"`rscales` must be one finite number of at least zero per replicate, {size}, and not all zero; got "
+            f"{factors.size}: {factors[:5].tolist()}."
+        )
+    if not np.isfinite(factor) or factor <= 0:
+        raise DesignError(f"`scale` must be positive; got {scale!r}.")
+    return factor, factors
+
+
+def check_replicates(weights: FloatArray, full: FloatArray, index: pd.Index[Any]) -> None:
+    """Raise unless (n_rows, R) replicate weights can go with full-sample weights.
+
+    Parameters
+    ----------
+    index : names of the rows.
+    """
+    ratio = weights.mean() / full.mean()
+    if not 1 / REPLICATE_RATIO <= ratio <= REPLICATE_RATIO:
+        raise DesignError(
+            f"`replicates` must hold weights; theirs are {ratio:.3g} times the full-sample weights on average, "
+            f"{weights.mean():.4g} and {full.mean():.4g}. If they are factors, multiply them by the weight."
+        )
+    stray = (full == 0) & weights.any(axis=1)
+    if stray.any():
+        raise DesignError(
+            f"`replicates` must be zero where `weight` is; {stray.sum()} rows with weight zero have replicate weights, "
+            f"first row {shown(index[int(stray.argmax())])}. Give them a weight, or remove those rows."
+        )
+
+
+def rank(weights: FloatArray) -> int:
+    """Rank of (n, R) replicate weights: columns that are not combinations of columns before them.
+
+    Rows that are multiples of each other count once, which leaves the rank alone and saves most of the work.
+    """
+    live = weights[weights.any(axis=1)]
+    size = live.max(axis=1)
+    mark = (live / size[:, None]) @ np.random.default_rng(0).normal(size=live.shape[1])  # multiples have equal marks
+    _, first, group = np.unique(mark.round(9), return_index=True, return_inverse=True)
+    length = np.sqrt(np.bincount(group, weights=size**2)) / size[first]
+    rows = live[first] * length[:, None]
+    columns = rows / np.linalg.norm(rows, axis=0).clip(min=np.finfo(float).tiny)
+    if columns.shape[0] >= columns.shape[1]:
+        try:  # the pivots are the distances from the columns before; clear of rounding, they settle it
+            if np.diag(np.linalg.cholesky(columns.T @ columns)).min() > CLEARLY_INDEPENDENT:
+                return int(columns.shape[1])
+        except np.linalg.LinAlgError:
+            pass
+    basis, found = np.empty((first.size, min(columns.shape)), order="F"), 0
+    for start in range(0, columns.shape[1], RANK_BLOCK):  # Gram-Schmidt, twice for what rounding left
+        block, before = columns[:, start : start + RANK_BLOCK], found
+        for _ in range(2):
+            block = block - basis[:, :before] @ (basis[:, :before].T @ block)
+        for rest in block.T:
+            for _ in range(2):
+                rest = rest - basis[:, before:found] @ (basis[:, before:found].T @ rest)
+            if found < basis.shape[1] and np.linalg.norm(rest) > RANK_TOLERANCE:
+                basis[:, found] = rest / np.linalg.norm(rest)
+                found += 1
+        if found == basis.shape[1]:
+            break
+    return found
