@@ -19,6 +19,8 @@ import pandas as pd
 import pytest
 from numpy.typing import ArrayLike
 
+from tests.sources import origin, traced
+
 if TYPE_CHECKING:  # data and values can be read without the package
     import survey
 
@@ -138,16 +140,16 @@ def nhanes() -> pd.DataFrame:
 @cache
 def values(name: str) -> Mapping[str, Any]:
     """Reference values of one file in `reference/`."""
-    content: dict[str, Any] = json.loads((REFERENCE / f"{name}.json").read_text())
-    return MappingProxyType(content)
+    content = json.loads((REFERENCE / f"{name}.json").read_text())
+    return MappingProxyType(traced(content, lambda entry: origin(name, entry)))
 
 
 @cache
 def shared_values(path: str) -> Mapping[str, Any]:
     """Reference values of one shared file, as "folder/file.json"; skips the test where it is absent."""
     folder, name = path.split("/")
-    content: dict[str, Any] = json.loads((shared(folder) / name).read_text())
-    return MappingProxyType(content)
+    content = json.loads((shared(folder) / name).read_text())
+    return MappingProxyType(traced(content, lambda entry: f"{path}: {entry}"))
 
 
 # Comparison -------------------------------------------------------------------------------------------------
@@ -304,16 +306,20 @@ def same_coefficients(
     errors: Mapping[str, float] | Sequence[float],
     covariance: ArrayLike,
     what: str = "",
+    tolerance: float = COEFFICIENT,
 ) -> None:
-    """Compare slopes by name, thresholds by position; errors and covariance are of both, in that order."""
+    """Compare slopes by name, thresholds by position; errors and covariance are of both, in that order.
+
+    `tolerance` is that of coefficients, relative to their standard errors, and of standard errors.
+    """
     k, names = len(slopes), formula_names(str(name) for name in fit.params.index)
     assert sorted(names[:k]) == sorted(slopes), what
     order = [names.index(name) for name in slopes] + list(range(k, k + len(thresholds)))
     assert len(names) == len(order), what
     expected = np.array([*slopes.values(), *thresholds])
     error = np.array(list(errors.values() if isinstance(errors, Mapping) else errors))
-    close_within(fit.params.to_numpy()[order], expected, COEFFICIENT * error, f"{what} coefficients")
-    close_within(fit.thresholds.to_numpy(), thresholds, COEFFICIENT * error[k:], f"{what} thresholds")
-    close(fit.bse.to_numpy()[order], error, STANDARD_ERROR, f"{what} std_error")
+    close_within(fit.params.to_numpy()[order], expected, tolerance * error, f"{what} coefficients")
+    close_within(fit.thresholds.to_numpy(), thresholds, tolerance * error[k:], f"{what} thresholds")
+    close(fit.bse.to_numpy()[order], error, min(tolerance, STANDARD_ERROR), f"{what} std_error")
     vcov = np.asarray(fit.vcov)[np.ix_(order, order)]
     same_covariance(vcov, covariance, np.zeros(len(order)), f"{what} vcov")

@@ -65,9 +65,8 @@ def test_brant_test_without_strata_of_a_large_survey() -> None:
     close(float(parallel_lines_test(fit, "brant").wald_chisq or 0), reference["wald_chisq"], BRANT, "Wald")
 
 
-def test_stratified_simple_random_sample() -> None:
-    """The web survey of SAS's manual, with population sizes."""
-    reference = values("ordinal_tests")["svy_brant_sas"]
+def students() -> survey.Design:
+    """The web survey of SAS's manual, a stratified sample with population sizes."""
     counts = [
         *(
             10,
@@ -111,7 +110,12 @@ def test_stratified_simple_random_sample() -> None:
     frame["Design"] = pd.Categorical(frame["Design"], ["C", "A", "B"])
     frame["N"] = frame["Class"].map(sizes)
     frame["w"] = frame["N"] / frame["Class"].map(frame["Class"].value_counts())
-    fit = survey.ordinal("Rating ~ Design", survey.Design(frame, weight="w", strata="Class", fpc="N"))
+    return survey.Design(frame, weight="w", strata="Class", fpc="N")
+
+
+def test_stratified_simple_random_sample() -> None:
+    reference = values("ordinal_tests")["svy_brant_sas"]
+    fit = survey.ordinal("Rating ~ Design", students())
     result = parallel_lines_test(fit, "brant")
     close(parallel_slopes(fit).value.reshape(2, 4).T, reference["binary_coefs"], TWELVE_DIGITS, "slopes")
     close(float(result.wald_chisq or 0), reference["W"], BRANT, "Wald")

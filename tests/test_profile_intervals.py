@@ -15,7 +15,7 @@ from tests.test_ordinal import FORMULA, fitted, respondents
 from tests.test_reference_ordinal_iid import DATA, FORMULAS
 
 INTERPOLATED = 5e-5  # of the standard error: clm interpolates the profile between about ten points by a spline
-COARSE = 2e-3  # of the standard error: the same where the profile bends, at n = 72
+COARSE = 1e-4  # of the standard error: the same where the profile bends, at n = 72
 ROOT = 1e-8  # relative: fall of the likelihood at a bound
 
 

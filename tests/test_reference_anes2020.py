@@ -13,10 +13,8 @@ import survey
 from tests.reference_data import (
     ESTIMATE,
     INTERVAL,
-    P_VALUE,
     RAO_SCOTT,
     STANDARD_ERROR,
-    STATISTIC,
     SVYCIPROP,
     WALD,
     WEIGHT,
@@ -57,7 +55,8 @@ CROSSTABS = {
 }
 # svyciprop(method="beta") corrects the effective sample size with n of all respondents, 7453, not of the 7424
 # who answered: t quantiles that differ by 1e-6
-BETA_WITH_MISSING = 1e-5  # of the standard error
+BETA_WITH_MISSING = 2e-6  # of the standard error
+BRANT = 1e-8  # relative: the reference converges to 1e-14
 
 
 def respondents() -> pd.DataFrame:
@@ -213,9 +212,9 @@ def test_ordinal_regression(design: survey.Design, reference: dict[str, Any], li
 
 def test_parallel_lines(design: survey.Design, reference: dict[str, Any]) -> None:
     result = survey.ordinal("TrustGovernment ~ Age + Gender", design).parallel_lines_test(method="brant")
-    close(float(result.wald_chisq or 0), reference["brant"]["wald_chisq"], STATISTIC, "Wald")
-    close(result.statistic, reference["brant"]["F_adj"], STATISTIC, "adjusted F")
-    close(result.p_value, reference["brant"]["p_F_adj"], P_VALUE, "p_value")
+    close(float(result.wald_chisq or 0), reference["brant"]["wald_chisq"], BRANT, "Wald")
+    close(result.statistic, reference["brant"]["F_adj"], BRANT, "adjusted F")
+    close(result.p_value, reference["brant"]["p_F_adj"], BRANT, "p_value")
 
 
 def test_raked_weights(web: survey.Design, reference: dict[str, Any]) -> None:

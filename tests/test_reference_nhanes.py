@@ -29,7 +29,9 @@ from tests.reference_data import (
     values,
 )
 
-BINARY_COEFFICIENT = 1e-5  # of the standard error: svyglm stops at a relative deviance change of 1e-8
+# svyglm stops at a relative deviance change of 1e-8, and takes its covariance from the iteration before the last
+BINARY_COEFFICIENT = 1e-7  # of the standard error
+BINARY_STANDARD_ERROR = 1e-5  # relative
 
 
 @pytest.fixture(scope="module")
@@ -134,5 +136,5 @@ def test_binary_regression(design: survey.Design, reference: dict[str, Any]) -> 
     k = len(slopes)
     allowed = BINARY_COEFFICIENT * errors
     close_within(fit.params.iloc[:k], [expected["coef"][name] for name in slopes], allowed, "slopes")
-    close_within(fit.bse.iloc[:k], errors, allowed, "std_error")
+    close(fit.bse.iloc[:k], errors, BINARY_STANDARD_ERROR, "std_error")
     close_within(-fit.thresholds.iloc[0], expected["coef"]["(Intercept)"], allowed.max(), "intercept")

@@ -185,9 +185,8 @@ def test_raked_poll() -> None:
     same_estimate(ignored, reference["trust_ignoring_calibration"])
 
 
-@pytest.fixture(scope="module", params=["unweighted", "raked", "poststratified"])
-def panel(request: pytest.FixtureRequest) -> tuple[str, survey.Design]:
-    """Professional respondents, weighted to the adult population in three ways."""
+def panel_design(way: str) -> survey.Design:
+    """Professional respondents, weighted to the adult population in one of three ways."""
     folder = shared("onlinepolls")
     frame = read_csv(folder / "profresp.csv")
     population = read_csv(folder / "profrespacs.csv")
@@ -201,12 +200,18 @@ def panel(request: pytest.FixtureRequest) -> tuple[str, survey.Design]:
     frame["motive"] = factor(frame["motive"])
     frame["weight"] = population["count"].sum() / len(frame)
     base = survey.Design(frame, weight="weight")
-    if request.param == "raked":
+    if way == "raked":
         targets: dict[Any, Any] = {item: population.groupby(item)["count"].sum().to_dict() for item in margins}
-        return request.param, survey.rake(base, targets)
-    if request.param == "poststratified":
-        return request.param, survey.poststratify(base, population.set_index(margins)["count"])
-    return request.param, base
+        return survey.rake(base, targets)
+    if way == "poststratified":
+        return survey.poststratify(base, population.set_index(margins)["count"])
+    return base
+
+
+@pytest.fixture(scope="module", params=["unweighted", "raked", "poststratified"])
+def panel(request: pytest.FixtureRequest) -> tuple[str, survey.Design]:
+    """Professional respondents, weighted to the adult population in three ways."""
+    return request.param, panel_design(request.param)
 
 
 def test_panel(panel: tuple[str, survey.Design]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.reference_data import shared
 from tests.validation import page
-from tests.validation.rows import REGISTRY, Deviation, Registry, Row, Section, number, together
+from tests.validation.rows import REGISTRY, Deviation, Reason, Registry, Row, Section, made_rows, number, together
 
 COMMITTED = page.PAGE.read_text(encoding="utf-8")
 
@@ -19,7 +19,7 @@ COMMITTED = page.PAGE.read_text(encoding="utf-8")
 def test_every_value_agrees_or_says_why_not(section: Section) -> None:
     if section.needs is not None:
         shared(section.needs)
-    rows = list(section.rows())
+    rows = made_rows(section)
     assert rows
     assert [f"{row.group}, {row.label}" for row in rows if row.unexplained] == []
 
@@ -37,7 +37,7 @@ def test_the_page_has_every_section_and_deviation() -> None:
 def test_the_page_is_as_computed() -> None:
     """One section and one deviation; `python -m tests.validation --check` compares all."""
     (section,) = (section for section in REGISTRY.sections if section.title.startswith("Ambulances"))
-    made = "\n".join(page.section_lines(section, list(section.rows())))
+    made = "\n".join(page.section_lines(section, made_rows(section)))
     assert page.differences("\n".join(page.old_section(COMMITTED, section.title)), made) == []
     entry = REGISTRY.deviations[0]
     (old,) = page.old_lines(COMMITTED, page.DEVIATIONS, entry.title)
@@ -56,6 +56,8 @@ def test_the_page_is_as_computed() -> None:
         ("| a | 1,000 values |", "| a | 1,001 values |", False),
         ("| a | 0.5 |", "| a | -0.5 |", False),
         ("| a | NaN |", "| a | 0.5 |", False),
+        ("| a | 1.234567 | = | 2 | = |", "| a | 1.234567 | 1.234568 | 2 | = |", True),
+        ("| a | 1.234567 | = | 2 | = |", "| a | 1.234567 | = | 2 | 2.1 |", False),
     ],
 )
 def test_what_counts_as_a_difference(was: str, now: str, same: bool) -> None:
@@ -66,11 +68,14 @@ def test_a_line_more_is_a_difference() -> None:
     assert page.differences("a\n\nb", "a\nb\nc") == ["the page has 2 lines, the values 3"]
 
 
-def rows_off_by(share: float, reason: str = "") -> Iterator[Row]:
+ROUNDS = Reason("R rounds", 1e-6)
+
+
+def rows_off_by(share: float, reason: Reason | None = None) -> Iterator[Row]:
     yield Row("mean", "x", {"estimate": number("estimate", 2.0, 2.0 * (1 + share))}, reason)
 
 
-def registry(share: float, reason: str = "", needs: str | None = None) -> Registry:
+def registry(share: float, reason: Reason | None = None, needs: str | None = None) -> Registry:
     entry = Deviation("R errs", "and how", "an example", lambda: (1.0, 2.0), needs)
     return Registry([Section("One", "Text.", lambda: rows_off_by(share, reason), needs)], [entry])
 
@@ -82,22 +87,22 @@ def test_a_difference_without_a_reason_fails(
     monkeypatch.setattr(page, "REGISTRY", registry(1e-7))
     assert page.main(["--output", str(target)]) == 1
     assert "differs from R more than it may, for no stated reason: One: mean, x" in capsys.readouterr().err
-    monkeypatch.setattr(page, "REGISTRY", registry(1e-7, "R rounds"))
+    monkeypatch.setattr(page, "REGISTRY", registry(1e-7, ROUNDS))
     assert page.main(["--output", str(target)]) == 0
     first = target.read_bytes()
     assert "| One | R rounds | estimates, of the value | 1 | 1e-07 |" in first.decode()
-    assert f"| x {page.MARK} | 2 | 2 | 1e-07 |" in first.decode()
+    assert f"| x {page.MARK} | 2 | = | 1e-07 |" in first.decode()
     assert page.main(["--output", str(target)]) == 0
     assert target.read_bytes() == first
     assert page.main(["--output", str(target), "--check"]) == 0
-    monkeypatch.setattr(page, "REGISTRY", registry(1e-5, "R rounds"))
+    monkeypatch.setattr(page, "REGISTRY", registry(1e-5, ROUNDS))
     assert page.main(["--output", str(target), "--check"]) == 1
     assert target.read_bytes() == first
 
 
 def test_sections_without_data_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     target = tmp_path / "page.md"
-    monkeypatch.setattr(page, "REGISTRY", registry(1e-7, "R rounds"))
+    monkeypatch.setattr(page, "REGISTRY", registry(1e-7, ROUNDS))
     page.main(["--output", str(target)])
     monkeypatch.setattr(page, "REGISTRY", registry(np.nan, needs="a folder that is not there"))
     assert page.main(["--output", str(target), "--check"]) == 0

@@ -49,12 +49,17 @@ API_ENTRIES = [
     "ranktest_k",
     "table",
     "glm_logit",
+    "glm_probit",
+    "glm_ddf_Inf",
+    "olr",
+    "smoothed_mean_trim",
 ]
 CALIBRATIONS = {  # design -> ways of calibrating it that are compared
     "clus1": (
         "base",
         "poststratify_stype",
         "poststratify_stype_sw_partial",
+        "rake_default_control",
         "rake_tight",
         "cal_raking_margins",
         "rake_nofpc_tight",
@@ -73,7 +78,7 @@ CALIBRATIONS = {  # design -> ways of calibrating it that are compared
 }
 CALIBRATED_REPLICATES = ("JK1_cal_linear", "JK1_cal_raking")  # raked ones are in replicates.json
 CALIBRATED_REPLICATE_ENTRIES = ["mean", "total", "by", "by_sw", "domain", "degf", "ratio"]
-CALIBRATION_ENTRIES = ["mean", "total", "by", "by_sw", "domain", "quantile", "ciprop", "chisq", "degf"]
+CALIBRATION_ENTRIES = ["mean", "total", "by", "by_sw", "domain", "quantile", "ciprop", "chisq", "degf", "w", "g_range"]
 NHANES_ENTRIES = [
     "meta",
     "degf",
@@ -87,13 +92,20 @@ NHANES_ENTRIES = [
     "chisq",
     "ranktest",
     "glm",
+    "glm_regterm",
+    "glm_predict",
+    "predmeans",
+    "standardised",
+    "ciprop_sub",
+    "ciprop_by",
     "olr_tight",
+    "olr_svyolr",
     "brant",
 ]
 DESIGN_ENTRIES = {
     "scd": ("taylor",),
     "fpc": ("with", "without"),
-    "mu284": ("two_stage", "one_stage_only"),
+    "mu284": ("two_stage", "one_stage_only", "two_stage_ultimate_cluster"),
     "hospital": ("fpc", "nofpc"),
     "crowd": ("mean", "ratio"),
     "lonely": (
@@ -121,6 +133,7 @@ ORDINAL_MORE = [
     "svy_api_strat_probit",
     "svy_nhanes_probit",
     "svy_nhanes_cloglog",
+    "svyolr_rep_bug",
 ]
 REPLICATED = (  # designs of api_calib_rep.json whose replicates are made again, or read from files
     "clus1_JK1",
@@ -135,23 +148,8 @@ REPLICATED = (  # designs of api_calib_rep.json whose replicates are made again,
     "strat_subbootstrap",
     "clus2_mrbbootstrap",
 )
-RECALIBRATED = ("JK1_rake", "JK1_poststrat", "boot_rake", "JKn_rake")
-REPLICATE_ENTRIES = [
-    "type",
-    "scale",
-    "rscales_all",
-    "mse",
-    "degf",
-    "mean",
-    "total",
-    "by",
-    "by_sw",
-    "domain",
-    "ratio",
-    "contrast",
-    "olr_tight",
-    "olr_probit_tight",
-]
+RECALIBRATED = ("JK1_rake", "JK1_poststrat", "JK1_cal_linear", "JK1_cal_raking", "boot_rake", "JKn_rake")
+NO_REPLICATE_ENTRIES = ("glm", "chisq_all")  # a linear model; the tests of independence are copied as "chisq"
 ORDINAL_IID = [
     *(f"{data}_clm_{link}" for data in ("housing", "wine", "ucla") for link in LINKS),
     *(f"anes96_clm_{link}" for link in ("logit", "probit")),
@@ -170,8 +168,15 @@ ORDINAL_IID = [
     *(f"{data}_nominal_scale_tests" for data in ("housing", "wine", "wvs", "ucla")),
     "housing_polr_logistic",
     "housing_polr_probit",
+    "housing_polr_cloglog",
+    "housing_polr_loglog",
     "nes96_polr_full",
+    "nes96_polr_income",
     "nes96_polr_income_probit",
+    "wvs_polr_fox",
+    "wvs_lrm",
+    "wine_anova_contact",
+    "cheese_vglm_expected",
     "wvs_polr_main",
     "wine_clm_predict",
     "wvs_effects_country_gender",
@@ -193,25 +198,14 @@ ORDINAL_TESTS = [  # tests of ordinal models
     "wine_profile_ci",
 ]
 UNUSED = {  # inside any entry
-    "observed",
-    "expected",
-    "vcov_diag",
     "_row",
     "likelihood",
-    "first5",
-    "last5",
-    "sd",
-    "ess",
-    "svyolr_default",
-    "svyolr_tight",
-    "svyolr",
-    "svy_vglm_expected_information",
-    "naive_se",
     "max_abs_weighted_score",
     "hessian_condition",
     "hess_rel_diff_numeric",
-    "se_naive_meanweight1",
-    "cov",
+    "maxgrad",
+    "max_grad",
+    "cond_H",
     "packages",
 }
 
@@ -243,18 +237,18 @@ def write(name: str, content: dict[str, Any]) -> None:
 
 def replicates(load: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     """Results with replicate weights."""
-    tests = ("F", "Chisq", "Wald", "adjWald")
     made = load("api/api_calib_rep.json")
     content: dict[str, Any] = {"meta": made["meta"]}
     for group, names in (("rep", REPLICATED), ("rep_calibrated", RECALIBRATED)):
         content |= {
-            name: pick(made[group][name], REPLICATE_ENTRIES) | {"chisq": pick(made[group][name]["chisq_all"], tests)}
+            name: {key: part for key, part in made[group][name].items() if key not in NO_REPLICATE_ENTRIES}
+            | {"chisq": made[group][name]["chisq_all"], "chisq_awards": made[group][name]["chisq"]}
             for name in names
         }
     textbook, health = load("designs/designs.json")["scd"], load("nhanes/nhanes.json")["rep"]
     content["scd"] = pick(textbook, ("brr_published_matrix", "brr", "fay03", "fay05_mse", "jkn"))
     content["nhanes"] = {
-        kind: pick(entry, ("R", "scale", "rscales", "degf", "mean", "by")) | {"chisq": pick(entry["chisq"], tests)}
+        kind: pick(entry, ("R", "scale", "rscales", "degf", "mean", "by", "glm", "chisq"))
         for kind, entry in health.items()
     }
     more = load("ordinal_iid/ordinal_more.json")["oracles"]
@@ -312,9 +306,10 @@ def extract(folder: Path) -> None:
         {
             "meta": iid["meta"],
             "meta_more": more["meta"],
-            "housing": {"clm": pick(iid["housing"]["clm"], LINKS), "pred": iid["housing"]["pred"]},
+            "housing": {key: part for key, part in iid["housing"].items() if key != "multinom"},
             "wine": pick(iid["wine"], LINKS),
-            "WVS": pick(iid["WVS"], ("full", "svy", "svy_brant")),
+            **pick(iid, ("wine_nominal_test", "wine_scale_test", "wine_confint_profile")),
+            "WVS": {key: part for key, part in iid["WVS"].items() if key != "multinom"},
         }
         | pick(more["oracles"], ORDINAL_MORE),
     )

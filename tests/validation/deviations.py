@@ -7,6 +7,7 @@ import numpy as np
 import survey
 from survey.intervals import proportion_interval
 from tests import brute_force as bf
+from tests import test_pooling as pooling
 from tests import test_reference_anes2020 as anes
 from tests import test_reference_calibration as calibration
 from tests import test_reference_calibration2 as distances
@@ -22,11 +23,11 @@ from tests.reference_data import (
     nhanes,
     shared_values,
     values,
+    yes_no,
 )
-from tests.validation.rows import (
-    REGISTRY,
-    frame_of,
-)
+from tests.test_reference_ordinal_iid import DATA, FORMULAS
+from tests.validation.results import frame_of
+from tests.validation.rows import REGISTRY
 
 
 @REGISTRY.deviation(
@@ -305,3 +306,136 @@ def dropped_rows() -> tuple[float, float]:
 def rank_of_replicates() -> tuple[float, float]:
     made = survey.rake(replicates.from_file("clus1_subbootstrap"), replicates.MARGINS, tolerance=1e-13)
     return float(values("replicates")["boot_rake"]["degf"]), float(made.df)
+
+
+@REGISTRY.deviation(
+    "`rake` stops at a gap of one person by default",
+    "Its `epsilon` of 1 is absolute: a margin of 755 comes out 755.009. Ours is met to a share of 1e-10.",
+    "total of high schools, `apiclus1` raked to 755",
+)
+def default_control() -> tuple[float, float]:
+    theirs = values("api_calibration")["clus1"]["rake_default_control"]["total"]["est"]["stypeH"]
+    made = survey.total(calibration.calibrated("rake_tight"), "stype").tidy().set_index("level")["estimate"]
+    return theirs, made["H"]
+
+
+@REGISTRY.deviation(
+    '`svyciprop(method = "logit")` replicates the logit',
+    "With replicate weights its variance is that of the logits of the replicates, while that of every other "
+    "method, and of "
+    '"xlogit", the same interval elsewhere, is that of the share. Ours are of the share.',
+    "upper bound of a share, `apiclus1` with JK1",
+)
+def replicated_logit() -> tuple[float, float]:
+    entry = values("replicates")["clus1_JK1"]["ciprop_all"]["logit"]
+    frame = api_for_formulas("clus1")
+    design = survey.Design(frame.assign(high=yes_no(frame["api00"] > 700)), **API_DESIGNS["clus1"])
+    made = survey.proportion(survey.replicate(design, kind="JK1"), "high").tidy().set_index("level")
+    return entry["ci"][1], made["conf_high"]["yes"]
+
+
+@REGISTRY.deviation(
+    "`svyglm` and `svy_vglm` have the expected information",
+    "In the sandwich of a link other than the logit, and of ordinal models. Ours is the derivative of the "
+    "scores (Binder "
+    "1983), as `svyolr` has it; with the expected one we get R's.",
+    "SE of the intercept of a probit, `apiclus1`",
+)
+def expected_information() -> tuple[float, float]:
+    frame = api_for_formulas("clus1")
+    made = survey.ordinal("sch_wide ~ meals + stype", survey.Design(frame, **API_DESIGNS["clus1"]), link="probit")
+    return values("api")["clus1"]["glm_probit"]["se"]["(Intercept)"], made.bse.iloc[-1]
+
+
+@REGISTRY.deviation(
+    "`svypredmeans` adds two variances",
+    "That of the coefficients and that of the respondents averaged over, without their covariance. Ours, with "
+    '`covariates="estimated"`, has it; the sum of the two parts gives R\'s.',
+    "SE of the average share with high cholesterol, race 2, NHANES",
+)
+def two_variances() -> tuple[float, float]:
+    made = survey.ordinal("chol ~ race + C(agecat) + sex", survey.Design(nhanes(), **NHANES_DESIGN))
+    found = survey.predicted_probabilities(made, {"race": "2"}, covariates="estimated").tidy().set_index("level")
+    return values("nhanes")["predmeans"]["se"]["2"], found["std_error"]["yes"]
+
+
+@REGISTRY.deviation(
+    "`svyolr` takes 100 for infinity",
+    "Where the Cauchy distribution has .3% of its mass left: its cauchit is another model. Ours has true infinities.",
+    "log-likelihood, cauchit, `apiclus1`",
+)
+def hundred() -> tuple[float, float]:
+    design = survey.Design(api_for_formulas("clus1"), **API_DESIGNS["clus1"])
+    made = survey.ordinal("mealcat ~ avg_ed + mobility + stype", design, link="cauchit")
+    return -values("api")["clus1"]["olr"]["cauchit"]["deviance"] / 2, made.log_likelihood
+
+
+@REGISTRY.deviation(
+    '`regTermTest(method = "LRT")` on `svyolr` depends on the scale of the weights',
+    "Its deviance has weights of mean 1, its covariance weights as they are. Ours have mean 1 in both.",
+    "p of avg.ed and stype, `apiclus1`",
+)
+def scale_of_weights() -> tuple[float, float]:
+    entry = values("ordinal_tests")["svy_api_clus1_tests"]["LRT_AS_SHIPPED_survey_4.5"]
+    design = survey.Design(api_for_formulas("clus1", lowest=0), **API_DESIGNS["clus1"])
+    smaller = survey.ordinal("mealcat ~ mobility", design.domain("avg_ed > 0"))
+    larger = survey.ordinal("mealcat ~ avg_ed + mobility + stype", design)
+    return entry["p"], survey.likelihood_ratio_test(smaller, larger, df=10).p_value
+
+
+@REGISTRY.deviation(
+    "`generalhoslem` divides ties by the order of the file",
+    "Respondents with the same prediction fall into different groups, and the statistic changes when rows are sorted. "
+    "Ours keep them together.",
+    "ordinal Hosmer-Lemeshow statistic, UCLA",
+)
+def divided_ties() -> tuple[float, float]:
+    made = survey.ordinal(FORMULAS["ucla"], survey.Design(DATA["ucla"](), weight=None))
+    ours = survey.model_fit_test(made, method="hosmer-lemeshow").statistic
+    return values("ordinal_tests")["ucla_gof"]["hosmer_ordinal"]["stat"], ours
+
+
+@REGISTRY.deviation(
+    "`brant` leaves half of a covariance untransposed",
+    "The blocks below the diagonal of the joint covariance are those above it, as they are. Its overall "
+    "statistic rests on "
+    "them, those of single columns do not. Ours is symmetric.",
+    "Brant's statistic, UCLA",
+)
+def untransposed() -> tuple[float, float]:
+    made = survey.ordinal(FORMULAS["ucla"], survey.Design(DATA["ucla"](), weight=None))
+    return values("ordinal_tests")["ucla_polr_brant"]["brant_X2"][0], survey.parallel_lines_test(
+        made, "model-brant"
+    ).statistic
+
+
+@REGISTRY.deviation(
+    "`svyglm` scales its deviance with those who did not answer",
+    "Weights have mean 1 over all rows of the design, ours over the respondents in the model.",
+    "deviance of a binary model of HI_CHOL, NHANES",
+)
+def scale_of_deviance() -> tuple[float, float]:
+    made = survey.ordinal("chol ~ race + C(agecat) + sex", survey.Design(nhanes(), **NHANES_DESIGN))
+    return values("nhanes")["glm"]["deviance"], -2 * made.log_likelihood
+
+
+@REGISTRY.deviation(
+    "`deff = TRUE` compares with sampling without replacement",
+    'From as many as the weights add up to. Ours compares with replacement, as `deff = "replace"` does, '
+    "which polls need, "
+    "whose weights add up to n.",
+    "design effect of the mean of api00, `apiclus1`",
+)
+def without_replacement() -> tuple[float, float]:
+    made = survey.mean(survey.Design(api("clus1"), **API_DESIGNS["clus1"]), "api00")
+    return values("api")["clus1"]["mean"]["deff"]["api00"], made.deff[0]
+
+
+@REGISTRY.deviation(
+    "`MIcombine` leaves out a factor of 1 + 1/m",
+    "In the degrees of freedom for finite complete data (Barnard and Rubin 1999), which it overstates.",
+    "df of the mean of api00, five imputations of `apiclus1`",
+)
+def complete_data_df() -> tuple[float, float]:
+    made = survey.pool([survey.mean(design, "score") for design in pooling.completed()])
+    return values("pooling")["mean"]["df"][0], float(made.df[0])

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
-import survey
 from tests.reference_data import (
     COEFFICIENT,
     COVARIANCE,
     ESTIMATE,
     INTERVAL,
     P_VALUE,
-    RAO_SCOTT,
     STANDARD_ERROR,
     STATISTIC,
-    WALD,
     WEIGHT,
-    ZERO,
-    formula_names,
-    labels,
 )
+from tests.sources import sources
 
-Kind = Literal["estimate", "coefficient", "SE", "bound", "test", "p"]
+Kind = Literal["estimate", "coefficient", "SE", "deff", "bound", "test", "p"]
 TOLERANCE: Mapping[Kind, float] = {
     "estimate": max(ESTIMATE, WEIGHT),
     "coefficient": COEFFICIENT,
-    "SE": 2 * STANDARD_ERROR,  # a design effect is a ratio of variances
+    "SE": STANDARD_ERROR,
+    "deff": 2 * STANDARD_ERROR,  # a variance is a square
     "bound": INTERVAL,
     "test": STATISTIC,
     "p": P_VALUE,
@@ -40,10 +36,27 @@ HEADINGS: Mapping[Kind, str] = {
     "estimate": "estimates, of the value",
     "coefficient": "coefficients, of their SE",
     "SE": "standard errors, of the value",
+    "deff": "variances and design effects, of the value",
     "bound": "bounds, of the SE",
     "test": "test statistics and df, of the value",
     "p": "p-values, of the value",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why R and we differ more than the tolerance, and how much at most, on the scale of the kind of the number.
+
+    `p_limit` is that of p-values, which go with the exponential of a statistic.
+    """
+
+    text: str
+    limit: float
+    p_limit: float = 0.0
+
+    def allows(self, kind: Kind) -> float:
+        """Largest difference of a number of a kind."""
+        return max(self.limit, self.p_limit) if kind == "p" else self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ class Number:
     difference : relative, on the scale of the kind.
     count : how many numbers it stands for; then both values are the root of their sum of squares, and the difference
         is the largest of theirs.
+    sources : entries of the shared results that the reference value is.
     """
 
     kind: Kind
@@ -64,21 +78,34 @@ class Number:
     ours: float
     difference: float
     count: int = 1
+    sources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What was estimated: a group of rows, a label, and named numbers; `reason` says why one may differ more."""
+    """What was estimated: a group of rows, a label, and named numbers.
+
+    `reason` says why a number may differ more than the tolerance of its kind; `tight` holds all to a smaller one.
+    """
 
     group: str
     label: str
     numbers: Mapping[str, Number]
-    reason: str = ""
+    reason: Reason | None = None
+    tight: float = np.inf
 
     @property
     def unexplained(self) -> bool:
-        """Whether a difference exceeds the tolerance of its kind, and nothing says why."""
-        return not self.reason and any(n.difference > TOLERANCE[n.kind] for n in self.numbers.values())
+        """Whether a difference exceeds what is allowed."""
+        return any(n.difference > self.allowed(n.kind) for n in self.numbers.values())
+
+    def over(self, number: Number) -> bool:
+        """Whether a number differs more than it should, reason or not."""
+        return number.difference > min(TOLERANCE[number.kind], self.tight)
+
+    def allowed(self, kind: Kind) -> float:
+        """Largest difference of a number of a kind."""
+        return max(min(TOLERANCE[kind], self.tight), self.reason.allows(kind) if self.reason else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +170,17 @@ class Registry:
         return register
 
 
+@cache
+def made_rows(section: Section) -> tuple[Row, ...]:
+    """Rows of a section, made once."""
+    return tuple(section.rows())
+
+
 RowsMaker = Callable[[], Iterator[Row]]
 Pair = Callable[[], tuple[float, float]]
 
 
 REGISTRY = Registry()
-TESTS: Mapping[str, Any] = {**RAO_SCOTT, **WALD}
 
 
 # Numbers ----------------------------------------------------------------------------------------------------
@@ -156,14 +188,14 @@ TESTS: Mapping[str, Any] = {**RAO_SCOTT, **WALD}
 
 def number(kind: Kind, reference: float | None, ours: float, scale: float | None = None, zero: float = 0.0) -> Number:
     """Compare two values, relative to the reference or to `scale`; below `zero` both are rounding error, and equal."""
-    theirs, made = np.nan if reference is None else float(reference), float(ours)
+    theirs, made, whence = np.nan if reference is None else float(reference), float(ours), sources(reference)
     if abs(theirs) <= zero and abs(made) <= zero:
-        return Number(kind, 0.0, 0.0, 0.0)
+        return Number(kind, 0.0, 0.0, 0.0, sources=whence)
     if np.isnan(theirs) and np.isnan(made):
-        return Number(kind, theirs, made, 0.0)
+        return Number(kind, theirs, made, 0.0, sources=whence)
     unit = abs(theirs) if scale is None else scale
     difference = abs(made - theirs) / unit if unit > 0 else float(made != theirs)
-    return Number(kind, theirs, made, np.inf if np.isnan(difference) else difference)
+    return Number(kind, theirs, made, np.inf if np.isnan(difference) else difference, sources=whence)
 
 
 def together(kind: Kind, reference: ArrayLike, ours: ArrayLike, scale: ArrayLike | None = None) -> Number:
@@ -172,16 +204,34 @@ def together(kind: Kind, reference: ArrayLike, ours: ArrayLike, scale: ArrayLike
     unit = np.abs(theirs) if scale is None else np.broadcast_to(np.asarray(scale, dtype=float), theirs.shape)
     gap = np.abs(made - theirs)
     difference = np.divide(gap, unit, out=np.where(gap > 0, np.inf, 0.0), where=unit > 0)
-    return Number(kind, float(np.linalg.norm(theirs)), float(np.linalg.norm(made)), float(difference.max()), made.size)
+    norms = float(np.linalg.norm(theirs)), float(np.linalg.norm(made))
+    return Number(kind, *norms, float(difference.max()), made.size, sources(reference))
+
+
+def joined(numbers: Sequence[Number]) -> Number:
+    """Several numbers of a kind as one, as `together` makes."""
+    norms = (float(np.linalg.norm([n.reference for n in numbers])), float(np.linalg.norm([n.ours for n in numbers])))
+    whence = frozenset[str]().union(*(n.sources for n in numbers))
+    return Number(numbers[0].kind, *norms, max(n.difference for n in numbers), sum(n.count for n in numbers), whence)
+
+
+def because(rows: Iterable[Row], reason: Reason | None) -> Iterator[Row]:
+    """The same rows, with a reason."""
+    for row in rows:
+        yield replace(row, reason=reason)
+
+
+def held_to(rows: Iterable[Row], tight: float) -> Iterator[Row]:
+    """The same rows, with a smaller tolerance."""
+    for row in rows:
+        yield replace(row, tight=tight)
 
 
 def covariance(
     group: str, reference: ArrayLike, ours: ArrayLike, zero: ArrayLike | None = None, label: str = "covariance"
 ) -> Iterator[Row]:
     """A covariance matrix, on the scale of the standard errors; those below `zero` are rounding error."""
-    expected = np.asarray(reference, dtype=float)
-    if expected.size < 2:
-        return
+    expected = np.atleast_2d(np.asarray(reference, dtype=float))
     scale = np.sqrt(np.abs(np.diag(expected)))
     floor = np.zeros_like(scale) if zero is None else np.abs(np.asarray(zero, dtype=float))
     if (scale <= floor).all():
@@ -190,179 +240,4 @@ def covariance(
         np.outer(scale, scale) + (np.outer(scale, floor) + np.outer(floor, scale) + np.outer(floor, floor)) / COVARIANCE
     )
     k = len(expected)
-    yield Row(group, f"{label}, {k} × {k}", {"entries": together("SE", expected, ours, unit)})
-
-
-# Rows -------------------------------------------------------------------------------------------------------
-
-
-def estimates(
-    group: str, made: survey.Estimate, reference: Mapping[str, Any], prefix: str = "", zero: float = ZERO
-) -> Iterator[Row]:
-    """Rows of `svymean`, `svytotal` and their like: estimate, standard error, df and bounds where R has them.
-
-    Standard errors below `zero` of the estimate are rounding error, of R and of us.
-    """
-    frame = made.tidy()
-    names = list(reference["est"])
-    if labels(frame) != names:
-        raise ValueError(f"{group}: {labels(frame)} beside {names}")
-    ends = reference["ci95"]["values"] if "ci95" in reference else None
-    for i, name in enumerate(names):
-        row, value, error = frame.iloc[i], reference["est"][name], reference["se"][name]
-        floor = zero * abs(value)
-        numbers = {
-            "estimate": number("estimate", value, row["estimate"]),
-            "SE": number("SE", error, row["std_error"], zero=floor),
-        }
-        if reference.get("df") is not None:
-            numbers["df"] = number("test", reference["df"], row["df"])
-        if ends is not None:
-            scale = max(error, floor / INTERVAL)
-            numbers["lower"] = number("bound", ends[i][0], row["conf_low"], scale)
-            numbers["upper"] = number("bound", ends[i][1], row["conf_high"], scale)
-        yield Row(group, prefix + name, numbers)
-    if "vcov" in reference:
-        content = reference["vcov"]
-        matrix = content["values"] if isinstance(content, Mapping) else content
-        yield from covariance(group, matrix, made.vcov, zero * made.value, prefix + "covariance")
-
-
-def simple(
-    group: str, label: str, made: survey.Estimate, reference: Mapping[str, Any], scale: float | None = None
-) -> Row:
-    """One estimate with its standard error."""
-    numbers = {
-        "estimate": number("estimate", reference["est"], made.value[0], scale),
-        "SE": number("SE", reference["se"], made.std_error[0]),
-    }
-    return Row(group, label, numbers)
-
-
-def by_groups(group: str, made: survey.Estimate, by: str | Sequence[str], table: Mapping[str, Any]) -> Iterator[Row]:
-    """Rows of `svyby`."""
-    groups = [by] if isinstance(by, str) else list(by)
-    frame = made.tidy()
-    names = [n for n in table if n not in groups and n not in {"se", "_row"} and not n.startswith("se.")]
-    keys = list(zip(*(frame[name].astype(str) for name in groups), labels(frame), strict=True))
-    where = {key: i for i, key in enumerate(keys)}
-    for j, cell in enumerate(zip(*(map(str, table[name]) for name in groups), strict=True)):
-        for name in names:
-            row = frame.iloc[where[(*cell, name)]]
-            error = table[f"se.{name}" if f"se.{name}" in table else "se"][j]
-            numbers = {
-                "estimate": number("estimate", table[name][j], row["estimate"]),
-                "SE": number("SE", error, row["std_error"], zero=ZERO * abs(table[name][j])),
-            }
-            yield Row(group, f"{name} | {', '.join(cell)}".replace("|", "·"), numbers)
-
-
-def interval(
-    group: str, label: str, made: survey.Estimate, level: str, reference: Mapping[str, Any], reason: str = ""
-) -> Row:
-    """One answer's share with its interval, as `svyciprop`; R's bounds are not compared where it has no variance."""
-    (row,) = (row for row in made.tidy().to_dict("records") if str(row["level"]) == level)
-    error = float(reference["se"] if "se" in reference else np.sqrt(reference["var"]))
-    numbers = {
-        "estimate": number("estimate", reference["est"], row["estimate"]),
-        "SE": number("SE", error, row["std_error"], zero=ZERO),
-    }
-    if error > ZERO:
-        numbers["lower"] = number("bound", reference["ci"][0], row["conf_low"], error)
-        numbers["upper"] = number("bound", reference["ci"][1], row["conf_high"], error)
-    return Row(group, label, numbers, reason)
-
-
-def independence(
-    group: str, label: str, made: survey.TestResult, reference: Mapping[str, Any], answered: float = 1.0
-) -> Row:
-    """A test of independence; R's Pearson statistic is scaled to those who answered, as ours."""
-    (statistic,), degrees = reference["statistic"].values(), list(reference["parameter"].values())
-    expected = statistic * answered if "X-squared" in reference["statistic"] else statistic
-    numbers = {
-        "statistic": number("test", expected, made.statistic),
-        "df": number("test", degrees[0], made.df1),
-    }
-    if len(degrees) > 1:
-        numbers["denominator df"] = number("test", degrees[1], made.df2)
-    numbers["p"] = number("p", reference["p.value"], made.p_value)
-    return Row(group, label, numbers)
-
-
-def fit(group: str, made: survey.OrdinalFit, reference: Mapping[str, Any], reason: str = "") -> Iterator[Row]:
-    """An ordinal regression: slopes and thresholds with their standard errors, covariance, log-likelihood."""
-    slopes, thresholds = reference["coef"], list(reference["zeta"].values())
-    errors = reference["se"]
-    error = np.array(list(errors.values() if isinstance(errors, Mapping) else errors), dtype=float)
-    names, k = formula_names(str(name) for name in made.params.index), len(slopes)
-    order = [names.index(name) for name in slopes] + list(range(k, k + len(thresholds)))
-    expected = [*slopes.values(), *thresholds]
-    shown = [*slopes, *(f"threshold {i + 1}" for i in range(len(thresholds)))]
-    for i, (position, name) in enumerate(zip(order, shown, strict=True)):
-        numbers = {
-            "estimate": number("coefficient", expected[i], made.params.iloc[position], error[i]),
-            "SE": number("SE", error[i], made.bse.iloc[position]),
-        }
-        yield Row(group, name, numbers, reason)
-    if "vcov" in reference:
-        content = reference["vcov"]
-        matrix = content["values"] if isinstance(content, Mapping) else content
-        yield from covariance(group, matrix, np.asarray(made.vcov)[np.ix_(order, order)])
-    if "deviance" in reference:
-        value = number("estimate", -reference["deviance"] / 2, made.log_likelihood)
-        yield Row(group, "log-likelihood", {"estimate": value}, reason)
-
-
-def quantiles(
-    group: str, made: survey.Estimate, table: Sequence[Sequence[Any]], shares: Sequence[float]
-) -> Iterator[Row]:
-    """Quantiles with their bounds and standard errors; null in the reference is NaN."""
-    frame = made.tidy()
-    for i, p in enumerate(shares):
-        row = frame.iloc[i]
-        ours = [row["estimate"], row["conf_low"], row["conf_high"], row["std_error"]]
-        theirs = [np.nan if entry is None else float(entry) for entry in table[i]]
-        kinds: Sequence[Kind] = ("estimate", "bound", "bound", "SE")
-        parts = zip(("estimate", "lower", "upper", "SE"), kinds, theirs, ours, strict=True)
-        yield Row(group, f"{p}", {name: number(kind, r, o) for name, kind, r, o in parts})
-
-
-def t_rows(group: str, label: str, made: survey.TestResult, reference: Mapping[str, Any], shift: float = 0.0) -> Row:
-    """A t test; `shift` is what R subtracted from its estimate."""
-    (statistic,), (df,), (value,) = (reference[part].values() for part in ("statistic", "parameter", "estimate"))
-    ours = made.estimate.value[0] if made.estimate is not None else np.nan
-    numbers = {
-        "estimate": number("estimate", value + shift, ours),
-        "statistic": number("test", statistic, made.statistic),
-        "df": number("test", df, made.df1),
-        "p": number("p", reference["p.value"], made.p_value),
-    }
-    return Row(group, label, numbers)
-
-
-def rank_row(group: str, label: str, made: survey.TestResult, reference: Mapping[str, Any]) -> Row:
-    """A rank test; of several groups R names the chi-square as parameter and its df as statistic."""
-    if "estimate" in reference:
-        return t_rows(group, label, made, reference)
-    numbers = {
-        "chi-square": number("test", reference["parameter"]["Chisq"], made.wald_chisq or np.nan),
-        "df": number("test", reference["statistic"]["df"], made.df1),
-        "p": number("p", reference["p.value"], made.p_value),
-    }
-    return Row(group, label, numbers)
-
-
-def brant_row(label: str, made: survey.OrdinalFit, reference: Mapping[str, Any]) -> Row:
-    """The design-based test of parallel lines."""
-    result = made.parallel_lines_test(method="brant")
-    numbers = {
-        "Wald": number("test", reference["wald_chisq"], float(result.wald_chisq or 0)),
-        "adjusted F": number("test", reference["F_adj"], result.statistic),
-        "p": number("p", reference["p_F_adj"], result.p_value),
-    }
-    return Row("Brant's test", label, numbers)
-
-
-def frame_of(table: Mapping[str, Any], index: str) -> pd.DataFrame:
-    """An R table as a frame, by one of its columns."""
-    return pd.DataFrame(dict(table)).set_index(index)
+    yield Row(group, f"{label}, {k} × {k}", {"entries": together("deff", reference, ours, unit)})
