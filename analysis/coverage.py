@@ -578,12 +578,13 @@ def reading(results: pd.DataFrame) -> str:
         "helps is the design: with the giants in a stratum of their own, all taken, means and totals have "
         f"{of(numbers & cure)} and slopes {of(slopes & cure)}. Drawing with probability proportional to size, or "
         "calibrating to known totals, serves the same end.",
-        f"**Shares above {100 * RARE:.0f}%**, usual designs: {each(shares & ~rare & usual)}. The default, logit, is "
-        "fine.",
+        f"**Shares above {100 * RARE:.0f}%**, usual designs: {each(shares & ~rare & usual)}. All are fine, "
+        "the default of `survey.proportion`, logit, and that of tables, Korn-Graubard, among them.",
         f"**Shares of 1-2%**, usual designs: {each(shares & rare & usual)}. A sample in which nobody has the trait "
         "has an interval by Korn and Graubard only, and counts as a miss for the others (`none` in the long tables). "
         "Below about 5% "
-        'use `interval="korn-graubard"`; never `"wald"`. With giant clusters Korn-Graubard has '
+        'use `interval="korn-graubard"`, as tables do; never `"wald"`, nor `survey.mean`, whose interval of a share is '
+        "the same. With giant clusters Korn-Graubard has "
         f"{of(shares & rare & giants, 'korn-graubard')}, logit {of(shares & rare & giants, 'logit')}.",
         f"**Quantiles**, usual designs, but for heaped values (next): {each(quantiles & usual & ~heaped)}. With few "
         "clusters the bounds of the share leave 0 to 1 and the default has no interval: in the giants' designs it "
@@ -597,7 +598,8 @@ def reading(results: pd.DataFrame) -> str:
         f"**Few clusters**: with {FEW_TOWNS[0]} towns linearization has {of(six, 'linearization')}, CR2 "
         f'(`variance="cr2"`) {of(six, "cr2")}; with {FEW_TOWNS[-1]} towns {of(most, "linearization")} and '
         f"{of(most, 'cr2')}. "
-        "Below about 20 clusters use CR2; it errs on the safe side.",
+        "Below about 20 clusters use CR2, where there are neither strata nor calibration, for which it is not defined; "
+        "it errs on the safe side.",
     ]
     return "".join(f"* {text}\n" for text in lines)
 

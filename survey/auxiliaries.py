@@ -12,7 +12,7 @@ import pandas as pd
 from survey.arrays import FloatArray, IntArray
 from survey.cells import compress, sum_by_code
 from survey.design import Design, check_design
-from survey.errors import CalibrationError, did_you_mean, shown
+from survey.errors import CalibrationError, did_you_mean, shown, some
 from survey.margins import EXAMPLE, Margins, Target, checked_margins
 
 Totals = Mapping[str, float]
@@ -132,7 +132,7 @@ def _checked_total(design: Design, name: str, total: float) -> float:
     frame = design.frame
     if name not in frame.columns:
         raise CalibrationError(
-            f"`totals` must name columns of the data; {name!r} is not among {list(frame.columns)[:20]}."
+            f"`totals` must name columns of the data; {name!r} is not among {some(frame.columns)}."
             f"{did_you_mean(name, frame.columns)}"
         )
     column = frame[name]

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Design, check_design
-from survey.errors import EstimationError, did_you_mean, shown
+from survey.errors import EstimationError, did_you_mean, shown, some
 from survey.replicate_sets import Replicates
 from survey.sampling_stages import Stage
 
@@ -121,7 +121,7 @@ def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop"
     unknown = [name for name in variables if name not in frame.columns]
     if unknown:
         raise EstimationError(
-            f"`design` must hold every variable asked for; {unknown} not among its columns {list(frame.columns)[:20]}."
+            f"`design` must hold every variable asked for; {unknown} not among its columns {some(frame.columns)}."
             f"{did_you_mean(unknown[0], frame.columns)}"
         )
     coded = [code_values(frame[name]) for name in variables]

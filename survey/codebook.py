@@ -66,6 +66,11 @@ class Codebook:
         _refuse(f"codebook {self.name!r}", _setting_problems(settings) + _item_problems(self.items, self.weight))
         object.__setattr__(self, "items", MappingProxyType(_Items(self.name, _with_inherited_missing(self.items))))
 
+    def __repr__(self) -> str:
+        """Name and items, as the console shows them."""
+        listed = "\n".join(f"  {name} ({item.kind}): {item.label}" for name, item in self.items.items())
+        return f"Codebook {self.name!r}, {self.data_kind} data: {self.title}\n{listed}"
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by field, for read-only mappings cannot be."""
         values = [getattr(self, f.name) for f in fields(self)]

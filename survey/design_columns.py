@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray
-from survey.errors import DesignError, did_you_mean, shown
+from survey.errors import DesignError, did_you_mean, shown, some
 
 LARGEST, SMALLEST = 1e100, 1e-100  # beyond these the squares of weights leave double precision
 
@@ -84,7 +84,7 @@ def check_known(frame: pd.DataFrame, name: str, argument: str) -> None:
     """Raise unless a column of that name exists."""
     if name not in frame.columns:
         raise DesignError(
-            f"`{argument}` must name a column of the data; {name!r} is not among {list(frame.columns)[:20]}."
+            f"`{argument}` must name a column of the data; {name!r} is not among {some(frame.columns)}."
             f"{did_you_mean(name, frame.columns)}"
         )
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 Named = TypeVar("Named")
+MOST_NAMED = 20  # names that a message lists
 MADE_BY: Mapping[str, str] = MappingProxyType(
     {
         "Codebook": "Read one with survey.Codebook.from_yaml(path).",
@@ -76,6 +77,13 @@ def shown(value: object) -> str:
     """A value as a message prints it: `repr`, without the wrapping of numpy scalars."""
     item = getattr(value, "item", None)
     return repr(item() if callable(item) and not isinstance(value, str) else value)
+
+
+def some(names: Iterable[object]) -> str:
+    """The first twenty names of a list, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
+    return f"{listed[:MOST_NAMED]}{more}"
 
 
 def nearest(word: object, candidates: Iterable[Named]) -> Named | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
+from survey import printing
 from survey.errors import EstimationError
 from survey.figure_layout import (
     MARGIN,
@@ -39,13 +40,12 @@ from survey.figure_style import (
     SMALL_SIZE,
     WIDTH,
     figure_style,
-    line_palette,
     on_paper,
     shades_of,
     wrap,
 )
 from survey.odds_ratios import ODDS_RATIO, SLOPE, as_odds_ratios
-from survey.printing import interval, number, percent, round_half_up, term_and_level
+from survey.printing import interval, number, percent, term_and_level
 from survey.reliability import UNRELIABLE
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def coefficients(
     *,
     scale: Scale | None = None,
     labels: Mapping[str, str] | None = None,
+    colours: Sequence[str] | None = None,
     title: str | None = None,
     caption: str | None = None,
     xlabel: str | None = None,
@@ -77,6 +78,7 @@ def coefficients(
         latter below each other.
     scale : "odds ratio", "percentage points" or "log odds"; None: by the `contrast` column.
     labels : headings of the terms, by their name in the formula.
+    colours : hexadecimal colours of the answers instead of the diverging palette; too light ones are darkened.
     title, caption, xlabel, ax : as in `dots`.
 
     Returns
@@ -128,7 +130,8 @@ def coefficients(
         body = [row.at for row in rows if not row.header]
         place = {key: at for key, at in zip(_keys(labelled), body, strict=True)}
         frame = frame[visible(frame)]
-        key = _draw_answers(ax, frame, answers, np.array([place[pair] for pair in _keys(frame)]))
+        shades = on_paper(shades_of(answers, colours))
+        key = _draw_answers(ax, frame, answers, np.array([place[pair] for pair in _keys(frame)]), shades)
         base = 1.0 if scale == "odds ratio" else 0.0
         _effect_axis(ax, scale, [*frame["conf_low"], *frame["conf_high"], base])
         ax.axvline(base, color=INK, linewidth=1.0, zorder=1.5)
@@ -259,18 +262,19 @@ def _value_column(labelled: pd.DataFrame, scale: Scale) -> Column:
 def telling_digits(bounds: Sequence[float], scale: Scale) -> int:
     """Decimals with which no bound that differs from the value of no effect is printed like it."""
     digits, none = (1 if scale == "percentage points" else 2), (1.0 if scale == "odds ratio" else 0.0)
-    telling = (d for d in range(digits, digits + 3) if all(round_half_up(b, d) != none for b in bounds if b != none))
-    return next(telling, digits + 3)
+    return printing.telling_digits(bounds, none, digits)
 
 
-def _draw_answers(ax: Axes, frame: pd.DataFrame, answers: Sequence[str], at: np.ndarray) -> list[KeyEntry]:
+def _draw_answers(
+    ax: Axes, frame: pd.DataFrame, answers: Sequence[str], at: np.ndarray, shades: Sequence[str]
+) -> list[KeyEntry]:
     """Intervals of one answer, or of several below each other with a key."""
     if len(answers) == 1:
         draw_intervals(ax, frame, at, ACCENT_DARK)
         return []
     key = []
     for position, answer in enumerate(answers):
-        colour, marker = line_palette(len(answers))[position], MARKERS[position % len(MARKERS)]
+        colour, marker = shades[position], MARKERS[position % len(MARKERS)]
         mine = (frame["level"].astype(str) == answer).to_numpy()
         draw_intervals(ax, frame[mine], at[mine] + (position - (len(answers) - 1) / 2) * 0.15, colour, marker)
         key.append(KeyEntry(answer, colour, marker))

@@ -103,6 +103,12 @@ class Item:
         for name in MAPPINGS:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
+    def __repr__(self) -> str:
+        """Name, label and answers, as the console shows them."""
+        answers = [f"{level.code} {level.label}" for level in (*self.levels, *self.missing)]
+        said = [*(["; ".join(answers)] if answers else []), *([f"nets: {', '.join(self.nets)}"] if self.nets else [])]
+        return "\n  ".join([f"Item {self.name!r} ({self.kind}): {self.label}", *said])
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by field, for read-only mappings cannot be."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}

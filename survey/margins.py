@@ -12,7 +12,7 @@ import pandas as pd
 from survey.arrays import IntArray
 from survey.cells import margin_codes
 from survey.design import Design, check_design
-from survey.errors import CalibrationError, did_you_mean, nearest, shown
+from survey.errors import CalibrationError, did_you_mean, nearest, shown, some
 
 Margin: TypeAlias = "Mapping[Any, float] | pd.Series[float]"
 Margins: TypeAlias = "Mapping[Any, Margin]"  # a variable, or a tuple of variables, -> its targets
@@ -195,7 +195,7 @@ def _checked(design: Design, variables: tuple[str, ...], given: pd.Series[float]
     for variable in variables:
         if variable not in frame.columns:
             raise CalibrationError(
-                f"`margins` must name columns of the data; {variable!r} is not among {list(frame.columns)[:20]}."
+                f"`margins` must name columns of the data; {variable!r} is not among {some(frame.columns)}."
                 f"{did_you_mean(variable, frame.columns)}"
             )
     if len(variables) > 1 and totals.index.nlevels != len(variables):

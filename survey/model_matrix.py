@@ -15,7 +15,7 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray
 from survey.cells import Cells
 from survey.design import Design
-from survey.errors import EstimationError, did_you_mean, shown
+from survey.errors import EstimationError, did_you_mean, shown, some
 
 if TYPE_CHECKING:
     from formulaic import Formula, ModelSpec
@@ -282,7 +282,7 @@ def variables_of(formula: str, frame: pd.DataFrame) -> list[str]:
     unknown = [name for name in variables if name not in frame.columns]
     if unknown:
         raise EstimationError(
-            f"`formula` must use columns of the data; {unknown} not among {list(frame.columns)[:20]}."
+            f"`formula` must use columns of the data; {unknown} not among {some(frame.columns)}."
             f"{did_you_mean(unknown[0], frame.columns)}"
         )
     if not variables:

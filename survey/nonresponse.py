@@ -11,7 +11,7 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import sum_by_code
 from survey.design import Calibration, Design, check_design
-from survey.errors import CalibrationError, did_you_mean, shown
+from survey.errors import CalibrationError, did_you_mean, shown, some
 from survey.margins import Target
 from survey.weighting import add_step
 
@@ -85,7 +85,7 @@ def _answered(design: Design, responded: str) -> BoolArray:
         hint = did_you_mean(responded, frame.columns) if isinstance(responded, str) else " Put it into the data first."
         given = repr(responded) if isinstance(responded, str) else f"{type(responded).__name__}"
         raise CalibrationError(
-            f"`responded` must name a column of the data; {given} is not among {list(frame.columns)[:20]}.{hint}"
+            f"`responded` must name a column of the data; {given} is not among {some(frame.columns)}.{hint}"
         )
     column, counted = frame[responded], design.full_weights > 0
     missing = counted & column.isna().to_numpy()
@@ -116,7 +116,7 @@ def _classes(design: Design, names: tuple[str, ...], answered: BoolArray, minimu
         unknown = [name for name in names if name not in frame.columns]
         if unknown:
             raise CalibrationError(
-                f"`cells` must name columns of the data; {unknown} not among {list(frame.columns)[:20]}."
+                f"`cells` must name columns of the data; {unknown} not among {some(frame.columns)}."
                 f"{did_you_mean(unknown[0], frame.columns)}"
             )
         absent = counted & frame[list(names)].isna().to_numpy().any(axis=1)

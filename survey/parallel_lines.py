@@ -102,14 +102,14 @@ def parallel_slopes(fit: OrdinalFit, *, level: float = 0.95, source: Source = "d
     )
 
 
-def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "score") -> TestResult:
+def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "brant") -> TestResult:
     """Test whether the slopes are the same at every division of the answers (proportional odds).
 
     Parameters
     ----------
-    method : "score", the design-based score test at the model as it is, which needs no other fit; "working-score",
-        with a Rao-Scott correction, for designs with few PSUs; "brant", the design-based comparison of the slopes of
-        the binary models; "model-score" and "model-brant", those of a simple random sample.
+    method : "brant", the design-based comparison of the slopes of the binary models; "score", the design-based score
+        test at the model as it is, which needs no other fit; "working-score", with a Rao-Scott correction, for designs
+        with few PSUs; "model-score" and "model-brant", those of a simple random sample.
 
     Returns
     -------

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 NBSP = "\N{NO-BREAK SPACE}"
 EN_DASH = "\N{EN DASH}"
-MORE = 3  # decimals that a bound may be given to tell it from no effect
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -118,10 +117,10 @@ def interval(
         return UNRELIABLE
     bounds = [_number(record, key) for key in ("conf_low", "conf_high")]
     if form == "points":
-        shown = _digits_that_tell([100 * bound for bound in bounds], 0.0, digits)
+        shown = printing.telling_digits([100 * bound for bound in bounds], 0.0, digits)
         return "{} to {} points".format(*(printing.number(100 * bound, shown) for bound in bounds))
     if form == "odds_ratio":
-        shown = _digits_that_tell(bounds, 1.0, 2)
+        shown = printing.telling_digits(bounds, 1.0, 2)
         texts = [printing.number(bound, shown) if shown > 2 else odds_ratio(bound) for bound in bounds]
         return printing.interval(*texts)
     printed = {"percent": percent, "decimal": decimal}
@@ -193,18 +192,6 @@ FILTERS: Mapping[str, Callable[..., object]] = {
         *(direction, lower_first, upper_first, listing, dates, dashes, code),
     )
 }
-
-
-def _digits_that_tell(bounds: Iterable[float], none: float, digits: int) -> int:
-    """Decimals with which no bound that differs from the value of no effect looks like it; a few more at most."""
-    values = [bound for bound in bounds if math.isfinite(bound) and bound != none]
-    enough = (more for more in range(digits, digits + MORE) if all(_tells(value, none, more) for value in values))
-    return next(enough, digits + MORE)
-
-
-def _tells(value: float, none: float, digits: int) -> bool:
-    """Whether a value printed with some decimals still differs from the value of no effect."""
-    return printing.round_half_up(value, digits) != none
 
 
 def _number(record: Reported, key: str) -> float:

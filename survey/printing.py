@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import pandas as pd
@@ -17,6 +17,7 @@ import pandas as pd
 NOT_AVAILABLE = "[x]"
 CONFIDENTIAL = "[c]"
 UNRELIABLE = "[u]"
+MORE = 3  # decimals that are added at most
 CONSOLE_ROWS = 30  # rows of a result that printing it shows
 SIGNIFICANT = 12  # digits kept before rounding; the ones behind are rounding error of sums of weights
 MINUS = "\N{MINUS SIGN}"
@@ -71,6 +72,13 @@ def number(value: float, digits: int = 0, sign: bool = False) -> str:
     if math.isinf(value):
         return "\N{INFINITY}" if value > 0 else f"{MINUS}\N{INFINITY}"
     return _plain(_digits(value), digits, sign)
+
+
+def telling_digits(bounds: Iterable[float], none: float, digits: int) -> int:
+    """Decimals with which no bound that differs from the value of no effect is printed like it; a few more at most."""
+    values = [bound for bound in bounds if math.isfinite(bound) and bound != none]
+    enough = (more for more in range(digits, digits + MORE) if all(round_half_up(v, more) != none for v in values))
+    return next(enough, digits + MORE)
 
 
 def p_value(value: float) -> str:

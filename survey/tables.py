@@ -18,7 +18,16 @@ import pandas as pd
 from survey.errors import EstimationError
 from survey.letters import ALPHA, MINIMUM_BASE
 from survey.odds_ratios import as_odds_ratios
-from survey.printing import CONFIDENTIAL, interval, number, p_value, percent, round_half_up, term_and_level
+from survey.printing import (
+    CONFIDENTIAL,
+    interval,
+    number,
+    p_value,
+    percent,
+    round_half_up,
+    telling_digits,
+    term_and_level,
+)
 from survey.reliability import UNRELIABLE
 from survey.table_columns import TOTAL
 from survey.workbook import to_excel, write_banner, write_excel
@@ -195,8 +204,8 @@ def odds_ratio_table(
             "answer": [level for _, level in names],
             "ratio": [number(float(value), 2) for value in frame["estimate"]],
             "interval": [
-                interval(number(float(low), 2), number(float(high), 2))
-                for low, high in zip(frame["conf_low"], frame["conf_high"], strict=True)
+                interval(*(number(float(bound), telling_digits(bounds, 1.0, 2)) for bound in bounds))
+                for bounds in zip(frame["conf_low"], frame["conf_high"], strict=True)
             ],
             "p": [p_value(float(value)) for value in frame["p_value"]],
         }
@@ -233,8 +242,10 @@ def effects_table(
     columns = {name: f"column {place}" for place, name in enumerate(_distinct(frame["level"]))}
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for row in frame.to_dict("records"):
-        bounds = (row[name] for name in ("estimate", "conf_low", "conf_high"))
-        estimate, low, high = (number(100 * float(value), 1, sign=True) for value in bounds)
+        bounds = [100 * float(row[name]) for name in ("conf_low", "conf_high")]
+        digits = telling_digits(bounds, 0.0, 1)
+        estimate = number(100 * float(row["estimate"]), 1, sign=True)
+        low, high = (number(bound, digits, sign=True) for bound in bounds)
         cells = rows.setdefault((str(row["term"]), str(row["contrast"])), {})
         cells[columns[str(row["level"])]] = _two_lines(estimate, interval(low, high))
     lines = [{"group": (labels or {}).get(t, t), "answer": c, **cells} for (t, c), cells in rows.items()]
@@ -404,7 +415,7 @@ def _spanners(columns: Mapping[tuple[str, ...], str], heading: str) -> dict[str,
     """Columns under each heading; a total has none."""
     heads: dict[str, list[str]] = {}
     for key, name in columns.items():
-        if any(part != TOTAL for part in key):
+        if key[-1] != TOTAL or any(part not in (TOTAL, "") for part in key):
             heads.setdefault(" / ".join(key[:-1]) or heading, []).append(name)
     return heads
 

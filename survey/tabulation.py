@@ -74,8 +74,21 @@ class Table:
     def __repr__(self) -> str:
         """The first shares, as the console shows them; those that may not be shown have a mark instead."""
         by = f" by {' and '.join(self.by_columns)}, {self.share} shares" if self.by is not None else ""
-        columns = [*self.by_columns, "level", "estimate", "std_error", "conf_low", "conf_high", "n", "letters", "flag"]
-        return console(f"{self.title or self.item}{by}", self.frame, columns)
+        columns = [
+            *self.by_columns,
+            "column_letter",
+            "level",
+            "estimate",
+            "std_error",
+            "conf_low",
+            "conf_high",
+            "n",
+            "letters",
+            "flag",
+        ]
+        lettered = "letters" in self.frame.columns and (self.frame["letters"].fillna("") != "").any()
+        note = "letters: columns whose share is lower (t tests, Holm within a row, 5%)" if lettered else ""
+        return console(f"{self.title or self.item}{by}", self.frame, columns, note)
 
     @property
     def item(self) -> str:

@@ -456,3 +456,16 @@ def test_an_answer_has_one_colour_in_every_figure(study: Study) -> None:
     assert nets[neither] == answers[neither] == DIVERGING[2]
     assert nets["Disapprove"] == answers["Somewhat disapprove"]
     assert nets["Approve"] == answers["Somewhat approve"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_small_file_of_ones_own_has_a_report(tmp_path: Path, seed: int) -> None:
+    """Where answers are too few for a test the report goes on: 500 of the respondents leave cells empty."""
+    people = pd.read_csv(read_study("social_credit").folder / "respondents.csv", dtype=str, keep_default_na=False)
+    path = tmp_path / "few.csv"
+    people.sample(500, random_state=seed).to_csv(path, index=False)
+    out = tmp_path / "out"
+    assert main(["--study", "social_credit", "--data", str(path), "--output", str(out)]) == 0
+    text = text_of(out)
+    assert "What the differences go along with" in text or "could not be fitted" in text
+    assert ">banner<" not in (out / "report.html").read_text(encoding="utf-8")

@@ -63,8 +63,8 @@ def test_a_share_that_may_not_be_shown_is_not_printed() -> None:
     assert len(hidden) > 0
     lines = repr(table).splitlines()
     for row in hidden.to_dict("records"):
-        (line,) = [text for text in lines if text.split()[:2] == [row["g"], row["x"] if "x" in row else row["level"]]]
-        assert line.split()[2:6] == ["[u]"] * 4
+        (line,) = [text for text in lines if text.split()[:3] == [row["g"], row["column_letter"], row["level"]]]
+        assert line.split()[3:7] == ["[u]"] * 4
         assert f"{row['estimate']:.4g}" not in line.split()
 
 

@@ -232,7 +232,7 @@ def test_odds_ratios_are_printed_without_thresholds() -> None:
         ["Household income"],
         ["High", "1.50", "1.25–1.81", "<0.001"],
         ["age"],
-        ["per unit", "1.01", "1.00–1.03", "0.200"],
+        ["per unit", "1.01", "0.995–1.025", "0.200"],
     ]
 
 

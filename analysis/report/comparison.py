@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.study import Study
-from survey import ConvergenceError, Item, OrdinalFit, crosstab
+from survey import ConvergenceError, EstimationError, Item, OrdinalFit, crosstab
 
 GRADIENT = 1e-3
 """Largest derivative of the log likelihood that counts as zero: a thousandth of one respondent's."""
@@ -128,7 +128,7 @@ def _rank_test(study: Study, variable: str) -> dict[str, Any]:
     row: dict[str, Any] = {"variable": variable, "n": len(known)}
     if len(levels) < 2 or answers.nunique() < 2:
         return row | {"test": NOT_APPLICABLE, "statistic_name": "", **nothing, "effect_name": ""}
-    design_based = crosstab(study.design, outcome, variable).test()
+    ours = _design_based(study, variable)
     if len(levels) == 2:
         found = pingouin.mwu(answers[groups == levels[1]], answers[groups == levels[0]]).iloc[0]
         row |= {"test": "Mann–Whitney", "statistic_name": "U", "statistic": float(found["U_val"])}
@@ -141,7 +141,16 @@ def _rank_test(study: Study, variable: str) -> dict[str, Any]:
         # Eta squared of the ranks (Tomczak and Tomczak 2014, Trends Sport Sci. 1:19); pingouin gives none.
         row |= {"p_value": float(found["p_unc"]), "effect_name": "eta squared of ranks"}
         row |= {"effect": max((h - k + 1) / (len(known) - k), 0.0)}
-    return row | dict(zip(DESIGN_BASED, (design_based.statistic, design_based.p_value), strict=True))
+    return row | dict(zip(DESIGN_BASED, ours, strict=True))
+
+
+def _design_based(study: Study, variable: str) -> tuple[float, float]:
+    """Statistic and p value of the Rao-Scott test; NaN where too many cells of a small file are empty."""
+    try:
+        found = crosstab(study.design, study.settings.outcome, variable).test()
+    except EstimationError:
+        return np.nan, np.nan
+    return found.statistic, found.p_value
 
 
 def _alpha(frame: pd.DataFrame, items: Sequence[Item], turned: Sequence[str]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import yaml
 from analysis.report import tables
 from analysis.report.figures import DETECTABLE, Drawn, records, weighting_names
 from analysis.report.numbers import TOTAL, Numbers, questions, topline_items
+from analysis.report.sensitivity import applies
 from analysis.study import Study
 from analysis.verdicts import ABSENT, CANNOT, unexplained
 from survey import Item, SurveyError
@@ -196,6 +197,7 @@ def _detailed(study: Study, numbers: Numbers) -> list[Results]:
                 "label": item.label,
                 "table": tables.banner_tab(study, item, numbers.banners[item.name]),
                 "tests": [_record(row) | {"by": study.heading(str(row["by"]))} for row in tests],
+                "answers": len(item.labels),
             }
         )
     return made
@@ -283,9 +285,11 @@ def _gradients(study: Study, numbers: Numbers) -> Results | None:
                 "shrinks": bool(abs(after["estimate"]) < abs(before["estimate"])),
                 "test": _record(test.to_dict()) | {"method": "adjusted Wald", "p_value": float(test["p_adjusted"])},
                 "agree": agree(change["conf_low"], change["conf_high"], test["p_adjusted"]),
+                "groups": len(levels),
             }
         )
     return {
+        "tests": len(found.tests),
         "n": found.comparison.fits[0].n,
         "dropped": study.design.n - found.comparison.fits[0].n,
         "added": list(study.settings.gradients["added"]),
@@ -351,7 +355,7 @@ def _disclosure_items(path: Path) -> list[dict[str, Any]]:
 
 def _sensitivity(study: Study, numbers: Numbers) -> Results | None:
     """What is left of the focus if some did not mean it; only where the share is one of attitudes."""
-    if not study.settings.weighting.get("model_based", False):
+    if not applies(study):
         return None
     rows = numbers.break_even.to_dict("records")
     shares = numbers.groups.to_dict("records")

@@ -317,21 +317,30 @@ def _gradients(study: Study, numbers: Numbers) -> Made:
     last = found.comparison.names[-1]
     tests = found.tests[(found.tests["model"] == last) & (found.tests["p_adjusted"] < DETECTABLE)]
     told = [study.settings.names[name] for name in tests["term"]]
+    base = rows[rows["model"] == found.comparison.names[0]].set_index("term")["estimate"]
+    full = rows[rows["model"] == last].set_index("term")["estimate"]
+    smaller = full.abs() < base.abs()
+    how = "shrinks" if smaller[tests["term"]].all() else "changes"
     title = "No difference changes detectably with further predictors"
-    if told:
-        base = rows[rows["model"] == found.comparison.names[0]].set_index("term")["estimate"]
-        full = rows[rows["model"] == last].set_index("term")["estimate"]
-        how = "shrinks" if (full.abs() < base.abs())[tests["term"]].all() else "changes"
+    if told and smaller.all() and len(told) < len(smaller):
+        title = f"All differences get smaller; that by {listing(told)} detectably"
+    elif told:
         title = f"The difference by {listing(told)} {how} with further predictors"
     axes = figures.coefficients(
         frame,
         labels={name: study.heading(name) for name in study.settings.predictors},
+        colours=palette(len(found.comparison.names) + 2, "sequential")[2:],
         xlabel=f"Difference in the share who {study.settings.verb}, percentage points",
         title=title,
         caption="Last group compared with the first; 95% intervals. All models: the same respondents. "
         + source_line(study, base=found.comparison.fits[0].n),
     )
     alt = describe(frame, "coefficients", measure=f"Effects on the share who {study.settings.verb} in each model")
+    ends = [
+        f"{study.heading(name)} from {number(100 * base[name], 1)} to {number(100 * full[name], 1)} points"
+        for name in study.settings.predictors
+    ]
+    alt += f" From the first model to the last: {'; '.join(ends)}."
     return axes, Drawn(
         "gradients",
         f"Differences in the share who {study.settings.verb}, with more and more else taken into account.",

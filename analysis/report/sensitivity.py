@@ -5,9 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.study import Study
+
 FALSIFIED = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 MAJORITY = 0.5
 BOUNDS = ("estimate", "conf_low", "conf_high")
+
+
+def applies(study: Study) -> bool:
+    """Whether the share is one of an attitude, asked of a sample whose intervals rest on a model."""
+    return bool(study.settings.weighting.get("model_based", False))
 
 
 def remaining(share: pd.Series[float]) -> pd.DataFrame:

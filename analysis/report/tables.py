@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.report.comparison import NOT_APPLICABLE
 from analysis.report.figures import dashed
 from analysis.report.numbers import TOTAL, Numbers
+from analysis.report.sensitivity import applies
 from analysis.study import DataKind, Study
 from survey import Item, SurveyError, phrases, tables
 from survey.phrases import dashes, lower_first, odds_ratio, upper_first
@@ -159,8 +160,8 @@ def frames(study: Study, numbers: Numbers) -> dict[str, pd.DataFrame]:
         "battery": numbers.battery,
         "weights": numbers.weights,
         "margins": numbers.margins,
-        "sensitivity": numbers.remaining,
-        "sensitivity_by_group": numbers.break_even,
+        "sensitivity": numbers.remaining if applies(study) else None,
+        "sensitivity_by_group": numbers.break_even if applies(study) else None,
         "rank_tests": numbers.comparison.rank_tests,
         "unweighted_model": numbers.comparison.model,
         "reliability": numbers.comparison.alpha,
@@ -318,7 +319,8 @@ def gradients_tab(study: Study, numbers: Numbers) -> Tab | None:
     note = (
         "Last group of each variable against the first, in percentage points, with 95% intervals. Change: from the "
         "first model. F: adjusted Wald test that no group of the variable changed, from the joint covariance of the "
-        "models; p values adjusted for the number of tests (Holm)."
+        "models; p values adjusted for the number of tests, "
+        f"{len(found.tests)} (Holm). Changes are taken before rounding."
     )
     caption = f"Differences in the share who {study.settings.verb}, with more and more else taken into account"
     return plain("gradients", caption, columns, rows, 2, note)
