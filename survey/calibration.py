@@ -135,6 +135,7 @@ def calibrate(
         totals=made.totals,
         distance=distance,
         bounds=bounds,
+        of_shares=bool(made.margins) and made.margins[0].of_shares,
     )
     return add_step(design, step)
 

@@ -37,12 +37,14 @@ class CalibrationCells:
         step, of respondents alone in an adjustment for non-response; in trimming, the number of rows that share.
     factor : (C,) weight after the step over weight before it.
     estimated : whether the totals of the auxiliaries were estimated from the sample itself.
+    of_shares : whether the targets were shares, which go with the sum of the weights before the step.
     """
 
     auxiliaries: FloatArray
     weight: FloatArray
     factor: FloatArray
     estimated: bool
+    of_shares: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,7 +317,7 @@ def _calibration_cells(
             columns.append(np.ones((len(representatives), 1)))
             weight = sum_by_code(pattern, step.sharers[rows].astype(np.float64))
         estimated = step.method in ("nonresponse", "trim")
-        steps.append(CalibrationCells(np.hstack(columns), weight, factor, estimated))
+        steps.append(CalibrationCells(np.hstack(columns), weight, factor, estimated, step.of_shares))
     return tuple(steps)
 
 

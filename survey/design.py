@@ -43,6 +43,8 @@ class Calibration:
         highest weight ("trim").
     responded : variable of "nonresponse" that tells who answered.
     sharers : (n,) rows that trimmed weight is shared among, of "trim".
+    of_shares : whether the targets were shares: they then go with the sum of the weights, which another sample, or a
+        replicate, would have had otherwise.
     """
 
     method: StepMethod
@@ -59,6 +61,7 @@ class Calibration:
     bounds: tuple[float, float] | None = None
     responded: str | None = None
     sharers: BoolArray | None = None
+    of_shares: bool = False
 
     @property
     def variables(self) -> tuple[str, ...]:

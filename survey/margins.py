@@ -33,12 +33,14 @@ class Target:
     totals : target of each level, as a sum of weights.
     codes : (n_rows,) level of each row.
     unit : what the targets were given in: one unit of them is this many weights.
+    of_shares : whether they were given as shares.
     """
 
     variables: tuple[str, ...]
     totals: pd.Series[float]
     codes: IntArray
     unit: float
+    of_shares: bool
 
     def name(self, position: int) -> str:
         """How messages call a level: variable='level'."""
@@ -76,7 +78,8 @@ def checked_margins(design: Design, margins: Margins) -> list[Target]:
             f"`margins` must be all shares or all counts; {', '.join(shares)} adds to 1, the others do not. "
             "Convert them to one kind."
         )
-    if not kinds.pop():
+    of_shares = kinds.pop()
+    if not of_shares:
         sums = {"/".join(variables): float(total.sum()) for variables, total, _ in listed}
         if all(_are_percentages(total) for _, total, _ in listed) and abs(whole - 100) > PERCENT_SUM:
             raise CalibrationError(
@@ -90,7 +93,7 @@ def checked_margins(design: Design, margins: Margins) -> list[Target]:
             raise CalibrationError(
                 f"`margins` must add up to the same population; the sums are {found}. Correct them or give shares."
             )
-    return [_checked(design, variables, total, whole) for variables, total, _ in listed]
+    return [_checked(design, variables, total, whole, of_shares) for variables, total, of_shares in listed]
 
 
 def check_iterations(tolerance: object, max_iterations: object) -> None:
@@ -188,7 +191,9 @@ def _shares_or_counts(variables: tuple[str, ...], margin: Margin, columns: list[
     return total, False
 
 
-def _checked(design: Design, variables: tuple[str, ...], given: pd.Series[float], whole: float) -> Target:
+def _checked(
+    design: Design, variables: tuple[str, ...], given: pd.Series[float], whole: float, of_shares: bool
+) -> Target:
     """A margin with the (n_rows,) level of each row; every level has data and every row a level."""
     frame, name = design.frame, "/".join(variables)
     totals = given / given.sum() * whole
@@ -229,4 +234,4 @@ def _checked(design: Design, variables: tuple[str, ...], given: pd.Series[float]
             "neighbouring level."
         )
     codes = np.where(codes < 0, 0, codes)  # only rows of weight zero have none
-    return Target(variables, totals, codes, whole / float(given.sum()))
+    return Target(variables, totals, codes, whole / float(given.sum()), of_shares)

@@ -139,7 +139,7 @@ def _classes(design: Design, names: tuple[str, ...], answered: BoolArray, minimu
             f"{listed}{', ...' if small.size > 8 else ''}. Merge classes, or lower `minimum` (to 1 at least)."
         )
     totals = pd.Series(np.bincount(codes[counted], weights=weights[counted], minlength=size), index=index)
-    return Target(names, totals, codes, 1.0)
+    return Target(names, totals, codes, 1.0, of_shares=False)
 
 
 def _adjusted(weights: FloatArray, target: Target, answered: BoolArray) -> FloatArray:

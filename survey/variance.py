@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells
+from survey.cells import CalibrationCells, Cells
 from survey.errors import EstimationError, LonelyPSUError, shown
 from survey.replicate_sets import Replicates, rank
 from survey.sampling_stages import Stage
@@ -108,9 +108,13 @@ def calibration_residuals(cells: Cells, influence: FloatArray) -> FloatArray:
     """(C, k) influence to go with the base weights: for each step, last to first, (u - x B) g.
 
     `B = (sum w x'x)^-1 sum w x'u` with the weights before the step; redundant auxiliaries are allowed. Where the
-    totals of x were estimated from the sample itself, x B varies with it and is added back.
+    totals of x were estimated from the sample itself, x B varies with it and is added back. Where the targets were
+    shares, the weights after the step are the sum N of those before it times weights that add to 1: each unit of
+    weight adds to N, and so sum w g u / N to the statistic. That is zero for whatever does not depend on the size of
+    the population, such as a mean, and the mean for a total.
     """
     for step in reversed(cells.calibrations):
+        per_unit = _per_unit(step, influence) if step.of_shares else np.zeros(influence.shape[1])
         root = np.sqrt(step.weight)[:, None]
         slopes = np.linalg.lstsq(root * step.auxiliaries, root * influence, rcond=1e-10)[0]
         fitted = step.auxiliaries @ slopes
@@ -118,8 +122,16 @@ def calibration_residuals(cells: Cells, influence: FloatArray) -> FloatArray:
         if not step.estimated:  # what the margins fix does not vary: the rest is rounding
             before, after = (np.sqrt(step.weight @ values**2) for values in (influence, residual))
             residual[:, after <= ROUNDING * before] = 0.0
-        influence = residual * step.factor[:, None] + (fitted if step.estimated else 0.0)
+        influence = residual * step.factor[:, None] + (fitted if step.estimated else 0.0) + per_unit
     return influence
+
+
+def _per_unit(step: CalibrationCells, influence: FloatArray) -> FloatArray:
+    """(k,) what each unit of weight before a step adds to statistics by adding to the size of the population."""
+    after = step.weight * step.factor
+    added, largest = after @ influence, np.abs(after) @ np.abs(influence)
+    made: FloatArray = np.where(np.abs(added) > ROUNDING * largest, added, 0.0) / step.weight.sum()
+    return made
 
 
 def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:

@@ -27,7 +27,8 @@ def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iter
     ----------
     design : design whose weights in use are raked; it is not changed.
     margins : per variable (or tuple of variables, for a joint margin) the target of each level. Targets are
-        shares (adding to 1; the sum of the weights then stays as it is) or counts (the same sum in all margins).
+        shares (adding to 1; the sum of the weights then stays as it is, and standard errors of totals know that it is
+        an estimate) or counts (the same sum in all margins).
         Percentages are neither, and are refused where the weights add to something else than 100.
     tolerance : largest distance from a target that counts as met, as a share of the total.
     max_iterations : passes over all margins before giving up.
@@ -63,6 +64,7 @@ def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iter
         iterations=iterations,
         largest_gap=gap,
         tolerance=tolerance,
+        of_shares=targets[0].of_shares,
     )
     return add_step(design, step)
 
@@ -172,6 +174,7 @@ def poststratify(design: Design, targets: pd.Series[float]) -> Design:
         iterations=1,
         largest_gap=float(gap.max()),
         tolerance=0.0,
+        of_shares=target.of_shares,
     )
     return add_step(design, step)
 
@@ -205,7 +208,8 @@ def recalibrate(step: Calibration, weights: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    step : a step of the design; replicates are brought to the same targets in the same way.
+    step : a step of the design; replicates are brought to the same targets in the same way. Targets that are shares go
+        with the sum of each replicate's own weights.
     weights : replicate weights before the step.
 
     Raises
@@ -213,9 +217,10 @@ def recalibrate(step: Calibration, weights: FloatArray) -> FloatArray:
     CalibrationError : a replicate cannot meet the targets, as where it drops everybody of a level.
     """
     adjusted = np.empty_like(weights)
+    size = weights.sum(axis=0) / step.before.sum() if step.of_shares else np.ones(weights.shape[1])
     for r in range(weights.shape[1]):
         try:
-            adjusted[:, r] = step.again(weights[:, r])
+            adjusted[:, r] = size[r] * step.again(weights[:, r] / size[r])
         except CalibrationError as error:
             raise CalibrationError(
                 f"Replicate {r + 1} of {weights.shape[1]} cannot be calibrated as the sample was: {error}"

@@ -203,6 +203,15 @@ def calibrated_values(u: ArrayLike, x: ArrayLike, w: ArrayLike, calibrated: Arra
     return (residuals.T * np.asarray(calibrated, dtype=np.float64)).T
 
 
+def per_unit_of_weight(u: ArrayLike, w: ArrayLike, calibrated: ArrayLike) -> Floats:
+    """Values to add where the margins were shares: the calibrated weights are then (sum of w) times shares of 1.
+
+    A statistic changes with the sum of w, which is an estimate, by sum(calibrated u) / sum(w) per unit of w.
+    """
+    base = np.asarray(w, dtype=np.float64)
+    return base * float(np.asarray(calibrated) @ np.asarray(u)) / float(base.sum())
+
+
 def poststratified_weights(w: ArrayLike, labels: ArrayLike, targets: Mapping[Any, float]) -> Floats:
     """Multiply the weights of each post-stratum so that they add to its population total."""
     weight = np.array(w, dtype=np.float64)
