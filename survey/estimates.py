@@ -26,8 +26,38 @@ from survey.statistics import Domains, Statistic, Terms
 from survey.variance import covariance, degrees_of_freedom
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
+DEPENDS = 1e-9  # change of a combination with an estimate, relative to the largest, above which it depends on it
 ROUNDING = 1e-15  # variance of a combination, relative to the largest it could have, that is rounding error
 NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")  # text that is a number
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spans:
+    """Whom k estimates are about, so that a combination of some can be given their degrees of freedom.
+
+    `cells` counted patterns; `domains` (C, G) patterns of each domain; `position` (k,) domain of each estimate.
+    """
+
+    cells: Cells
+    domains: BoolArray
+    position: IntArray
+
+    def of(self, used: BoolArray) -> tuple[Spans, FloatArray, FloatArray]:
+        """Whom m combinations are about, their degrees of freedom and respondents.
+
+        Parameters
+        ----------
+        used : (m, k) estimates that each combination is made of; all of them where it is made of none.
+        """
+        parts = np.zeros((len(used), self.domains.shape[1]), dtype=bool)
+        for position in np.unique(self.position):
+            parts[:, position] = used[:, self.position == position].any(axis=1)
+        parts[~parts.any(axis=1)] = True
+        distinct, position = np.unique(parts, axis=0, return_inverse=True)
+        together = self.domains.astype(np.float64) @ distinct.T > 0
+        position = position.reshape(-1)
+        df, n = degrees_of_freedom(self.cells, together), (self.cells.n @ together).astype(np.float64)
+        return Spans(self.cells, together, position), df[position], n[position]
 
 
 @gives_copies("labels")
@@ -46,10 +76,11 @@ class Estimate:
         variable does not vary.
     conf_low, conf_high : (k,) confidence bounds.
     level : confidence level of the bounds.
-    whole_df, whole_n : degrees of freedom and respondents of all domains of the call together, which is what
-        a contrast is based on.
+    whole_df, whole_n : degrees of freedom and respondents of all domains of the call together.
     left_out : respondents of the design's domain that the call left out, for a missing value in one of its variables.
     few : where variance="cr2", what gives contrasts their own degrees of freedom too.
+    spans : whom each estimate is about: a contrast has the degrees of freedom and respondents of the domains that it is
+        made of. None where all estimates are about everybody, as those of a model are.
     """
 
     labels: pd.DataFrame
@@ -65,6 +96,7 @@ class Estimate:
     whole_n: float
     left_out: int = 0
     few: FewClusters | None = None
+    spans: Spans | None = None
 
     def __post_init__(self) -> None:
         for array in (self.value, self.vcov, self.df, self.n, self.deff, self.conf_low, self.conf_high):
@@ -116,7 +148,7 @@ class Estimate:
 
         Returns
         -------
-        Estimate of q contrasts. df and n are those of all domains of the call together; deff is NaN.
+        Estimate of q contrasts. df and n are those of the domains that the contrast is made of, together; deff is NaN.
 
         Raises
         ------
@@ -168,8 +200,8 @@ class Estimate:
 
         Returns
         -------
-        Estimate of m functions with covariance J vcov J'. df and n are those of all domains of the call together;
-        deff is NaN. The intervals are t intervals on the scale of the function.
+        Estimate of m functions with covariance J vcov J'. df and n are those of the domains that a function depends on,
+        together; deff is NaN. The intervals are t intervals on the scale of the function.
 
         Raises
         ------
@@ -207,7 +239,9 @@ class Estimate:
         vcov[lost], vcov[:, lost] = np.nan, np.nan
         value = np.where((slopes[:, np.isnan(self.value)] != 0).any(axis=1), np.nan, value)
         few = None if self.few is None else self.few.combined(slopes)
-        df, n = np.full(m, self.whole_df) if few is None else few.df, np.full(m, self.whole_n)
+        reach = np.abs(slopes) * (np.abs(np.nan_to_num(self.value)) + np.nan_to_num(self.std_error, nan=1.0))
+        spans, df, n = self.combined(reach > DEPENDS * reach.max(axis=1, keepdims=True))
+        df = df if few is None else few.df
         low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, self.level)
         return replace(
             self,
@@ -220,7 +254,19 @@ class Estimate:
             conf_low=low,
             conf_high=high,
             few=few,
+            spans=spans,
         )
+
+    def combined(self, used: BoolArray) -> tuple[Spans | None, FloatArray, FloatArray]:
+        """Whom m combinations of the estimates are about, and their degrees of freedom and respondents.
+
+        Parameters
+        ----------
+        used : (m, k) estimates that each combination is made of.
+        """
+        if self.spans is None:
+            return None, np.full(len(used), self.whole_df), np.full(len(used), self.whole_n)
+        return self.spans.of(used)
 
     def _position(self, label: object) -> int:
         """Row that a label means."""
@@ -299,7 +345,20 @@ def estimate(
     whole_df = float(degrees_of_freedom(cells, cells.inside[:, None])[0])
     whole_n = float(cells.n.sum())
     return Estimate(
-        statistic.labels, statistic.value, vcov, df, n, deff, low, high, level, whole_df, whole_n, cells.left_out, few
+        statistic.labels,
+        statistic.value,
+        vcov,
+        df,
+        n,
+        deff,
+        low,
+        high,
+        level,
+        whole_df,
+        whole_n,
+        cells.left_out,
+        few,
+        Spans(cells, domains, position),
     )
 
 

@@ -17,7 +17,7 @@ ALPHA = 0.05
 
 
 def column_letters(
-    share: FloatArray, vcov: FloatArray, base: FloatArray, df: float, rows: int, columns: int
+    share: FloatArray, vcov: FloatArray, base: FloatArray, df: FloatArray, rows: int, columns: int
 ) -> list[str]:
     """Letters of the columns that each cell exceeds.
 
@@ -29,7 +29,7 @@ def column_letters(
     share : (columns * rows,) shares, column by column.
     vcov : their joint covariance.
     base : (columns,) respondents in each column.
-    df : design degrees of freedom.
+    df : (columns, columns) degrees of freedom of the difference between two columns, the first of them the row.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def column_letters(
             variance = vcov[i, i] + vcov[j, j] - 2 * vcov[i, j]
             if variance > 0:
                 tested.append((i, j, a, b))
-                p_values.append(2 * stdtr(df, -abs(share[i] - share[j]) / np.sqrt(variance)))
+                p_values.append(2 * stdtr(df[a, b], -abs(share[i] - share[j]) / np.sqrt(variance)))
         if not tested:
             continue
         for position in np.flatnonzero(adjust_p_values(p_values, "holm") <= ALPHA):

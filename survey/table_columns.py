@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survey import statistics
-from survey.arrays import BoolArray, IntArray
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells
 from survey.errors import EstimationError
 from survey.estimates import Estimate
@@ -107,10 +107,21 @@ def letters(made: Estimate, columns: Columns, base: IntArray, rows: int) -> list
         vcov = made.vcov[np.ix_(at, at)]
         constant = np.diag(vcov) < ROUNDING
         vcov[constant], vcov[:, constant] = 0.0, 0.0
-        marks = column_letters(made.value[at], vcov, sizes, made.whole_df, rows, places.size)
+        df = _pair_df(made, places * rows)
+        marks = column_letters(made.value[at], vcov, sizes, df, rows, places.size)
         for position, mark in zip(at, marks, strict=True):
             found[position] = mark
     return found
+
+
+def _pair_df(made: Estimate, first: IntArray) -> FloatArray:
+    """(G, G) degrees of freedom of the difference of two columns, given the (G,) first estimate of each."""
+    a, b = np.triu_indices(first.size, 1)
+    used = np.zeros((a.size, made.value.size), dtype=bool)
+    used[np.arange(a.size), first[a]] = used[np.arange(a.size), first[b]] = True
+    df = np.full((first.size, first.size), made.whole_df)
+    df[a, b] = made.combined(used)[1]
+    return df
 
 
 def within(cells: Cells, inside: BoolArray) -> Cells:

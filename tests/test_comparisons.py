@@ -232,7 +232,7 @@ def test_refusals_of_comparisons(people: pd.DataFrame) -> None:
 
 
 def test_without_degrees_of_freedom_there_is_no_p_value(people: pd.DataFrame) -> None:
-    means = replace(survey.mean(survey.Design(people, weight="w"), "y", by="g"), whole_df=0.0)
+    means = replace(survey.mean(survey.Design(people, weight="w"), "y", by="g"), whole_df=0.0, spans=None)
     assert survey.compare(means)[["p_value", "p_adjusted", "conf_low"]].isna().all(axis=None)
 
 

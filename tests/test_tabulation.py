@@ -206,7 +206,7 @@ def test_letters_of_a_block_are_those_of_its_part_of_the_covariance(seed: int) -
         base = frame["column_base"].to_numpy(dtype=float)[block][::2]
         df = float(frame["column_base"].iloc[::2].sum() - 1)
         value, vcov = frame["estimate"].to_numpy()[block], table.vcov[block, block]
-        assert frame["letters"].tolist()[block] == column_letters(value, vcov, base, df, 2, 3)
+        assert frame["letters"].tolist()[block] == column_letters(value, vcov, base, np.full((3, 3), df), 2, 3)
 
 
 # Multiple responses -----------------------------------------------------------------------------------------
