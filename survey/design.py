@@ -13,7 +13,7 @@ from survey.arrays import BoolArray, FloatArray
 from survey.design_columns import as_pandas, check_column, check_name, check_switch, names_of, weights_of
 from survey.domain_conditions import rows_inside
 from survey.errors import DesignError, check_kind
-from survey.replicate_sets import ReplicateKind, Replicates, check_replicates, rank, scales_of
+from survey.replicate_sets import ReplicateKind, Replicates, check_replicates, scales_of
 from survey.sampling_stages import Stage, stages_of
 from survey.schema import gives_copies
 
@@ -223,7 +223,7 @@ class Design:
         """Design degrees of freedom in the domain: PSUs minus strata, or the rank of replicate weights minus 1."""
         alive = self.weights > 0
         if self.replicates is not None:
-            return rank(self.replicates.weights[alive]) - 1.0
+            return self.replicates.df(alive)
         first = self.stages[0]
         clusters = alive.sum() if first.cluster is None else np.unique(first.cluster[alive]).size
         return float(clusters - np.unique(first.stratum[alive]).size)

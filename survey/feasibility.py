@@ -31,7 +31,8 @@ class Infeasibility:
     verdict : "feasible", "zero cells" (they can be met, but only if some respondents get the weight zero, which
         raking reaches never) or "infeasible".
     reason : the same in words, with numbers.
-    conflict : levels and totals that contradict each other; without any one of them the others can be met.
+    conflict : levels and totals that contradict each other, together with the size of the population, which margins
+        imply and which is not listed; without any one of them the others can be met, in whatever population.
     change : smallest sum of changes of targets that makes them feasible, as a share of the population.
     zero_cells : combinations of levels that would have to get the weight zero, with their number of respondents n.
     targets : one row per level and total; see `tidy`.

@@ -108,8 +108,9 @@ def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "brant") -> Te
     Parameters
     ----------
     method : "brant", the design-based comparison of the slopes of the binary models; "score", the design-based score
-        test at the model as it is, which needs no other fit; "working-score", with a Rao-Scott correction, for designs
-        with few PSUs; "model-score" and "model-brant", those of a simple random sample.
+        test at the model as it is, which needs no other fit; "working-score", with a Rao-Scott correction, which needs
+        no inverse of the covariance and rejects too rarely where PSUs are few; "model-score" and "model-brant", those
+        of a simple random sample.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from survey.arrays import FloatArray
+from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.errors import DesignError, shown
 
 ReplicateKind = Literal["BRR", "Fay", "JK1", "JKn", "bootstrap", "SDR"]
@@ -32,6 +32,9 @@ class Replicates:
     scale : factor of the sum.
     rscales : (R,) factor of each replicate.
     mse : whether the centre is the full-sample estimate rather than the mean of the replicates.
+    before : (n_rows, R) weights before the steps of weighting that they were given here; None where there are none.
+        Steps such as raking are not linear: they make columns that are independent of each other out of ones that are
+        not, and add nothing to what the replicates know.
     """
 
     kind: ReplicateKind
@@ -39,6 +42,11 @@ class Replicates:
     scale: float
     rscales: FloatArray
     mse: bool
+    before: FloatArray | None = None
+
+    def df(self, rows: IntArray | BoolArray) -> float:
+        """Degrees of freedom on some rows: the rank of the weights before any step of weighting, minus 1."""
+        return rank((self.weights if self.before is None else self.before)[rows]) - 1.0
 
 
 def scales_of(

@@ -97,11 +97,12 @@ def replicate(
         factors, scale, rscales = _successive(stage, stratum_of, replicates)
     else:
         factors, scale, rscales = _balanced(stage, stratum_of, rho or 0.0)
-    weights = design.base_weights[:, None] * factors[psu]
+    before = weights = design.base_weights[:, None] * factors[psu]
     for step in design.calibrations:
         weights = recalibrate(step, weights)
-    weights.flags.writeable = rscales.flags.writeable = False
-    return replace(design, replicates=Replicates(kind, weights, scale, rscales, mse))
+    before.flags.writeable = weights.flags.writeable = rscales.flags.writeable = False
+    kept = before if design.calibrations else None
+    return replace(design, replicates=Replicates(kind, weights, scale, rscales, mse, kept))
 
 
 def _at_least_two(replicates: int) -> int:

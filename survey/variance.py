@@ -10,7 +10,7 @@ from scipy import sparse
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import CalibrationCells, Cells
 from survey.errors import EstimationError, LonelyPSUError, shown
-from survey.replicate_sets import Replicates, rank
+from survey.replicate_sets import Replicates
 from survey.sampling_stages import Stage
 from survey.statistics import Evaluate
 
@@ -142,7 +142,8 @@ def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:
     membership : (C, G) patterns that belong to each domain.
     """
     if cells.replicates is not None:
-        return np.array([_replicate_df(cells, cells.replicates, column & cells.inside) for column in membership.T])
+        counted = (cells.row[(column & cells.inside)[cells.row_pattern]] for column in membership.T)
+        return np.array([cells.replicates.df(rows) for rows in counted])
     first, last = cells.stages[0], cells.stages[-1]
     top = _top_cluster(cells)
     df = np.empty(membership.shape[1])
@@ -156,11 +157,6 @@ def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:
             stratum_of = first.stratum_of if first.stratum_of is not None else last.stratum
             df[g] = clusters.size - np.unique(stratum_of[clusters]).size
     return df
-
-
-def _replicate_df(cells: Cells, replicates: Replicates, inside: BoolArray) -> float:
-    """Rank of the replicate weights of a domain's respondents, minus 1."""
-    return rank(replicates.weights[cells.row[inside[cells.row_pattern]]]) - 1.0
 
 
 def _top_cluster(cells: Cells) -> IntArray:

@@ -199,7 +199,8 @@ def add_step(design: Design, step: Calibration) -> Design:
     if replicates is not None:
         adjusted = recalibrate(step, replicates.weights)
         adjusted.flags.writeable = False
-        replicates = replace(replicates, weights=adjusted)
+        before = replicates.weights if replicates.before is None else replicates.before
+        replicates = replace(replicates, weights=adjusted, before=before)
     return replace(design, calibrations=(*design.calibrations, step), replicates=replicates)
 
 

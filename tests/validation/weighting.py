@@ -287,6 +287,7 @@ def school_jackknife() -> Iterator[Row]:
         reason = RAKED if name.endswith("rake") else None
         yield from replicate_rows(name, survey.replicate(design, kind="JK1"), values("replicates")[name], reason)
     raked = survey.replicate(survey.rake(base("strat"), replicates.MARGINS, tolerance=1e-14), kind="JKn")
+    raked = replicates.with_rank_after_weighting(raked)
     yield from replicate_rows("JKn_rake", raked, values("replicates")["JKn_rake"], RAKED)
 
 
