@@ -35,12 +35,12 @@ NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")  # text that is a number
 class Spans:
     """Whom k estimates are about, so that a combination of some can be given their degrees of freedom.
 
-    `cells` counted patterns; `domains` (C, G) patterns of each domain; `position` (k,) domain of each estimate.
+    `cells` counted patterns; `domains` (C, G) patterns of each domain; `parts` (k, G) domains of each estimate.
     """
 
     cells: Cells
     domains: BoolArray
-    position: IntArray
+    parts: BoolArray
 
     def of(self, used: BoolArray) -> tuple[Spans, FloatArray, FloatArray]:
         """Whom m combinations are about, their degrees of freedom and respondents.
@@ -49,15 +49,16 @@ class Spans:
         ----------
         used : (m, k) estimates that each combination is made of; all of them where it is made of none.
         """
-        parts = np.zeros((len(used), self.domains.shape[1]), dtype=bool)
-        for position in np.unique(self.position):
-            parts[:, position] = used[:, self.position == position].any(axis=1)
-        parts[~parts.any(axis=1)] = True
+        parts: BoolArray = np.asarray(used.astype(np.float64) @ self.parts > 0)
+        parts[~parts.any(axis=1)] = self.parts.any(axis=0)
         distinct, position = np.unique(parts, axis=0, return_inverse=True)
-        together = self.domains.astype(np.float64) @ distinct.T > 0
+        df, n = np.empty(len(distinct)), np.empty(len(distinct))
+        for i, own in enumerate(distinct):
+            together: BoolArray = np.asarray(self.domains[:, own].any(axis=1))
+            df[i] = degrees_of_freedom(self.cells, together[:, None])[0]
+            n[i] = self.cells.n[together].sum()
         position = position.reshape(-1)
-        df, n = degrees_of_freedom(self.cells, together), (self.cells.n @ together).astype(np.float64)
-        return Spans(self.cells, together, position), df[position], n[position]
+        return Spans(self.cells, self.domains, parts), df[position], n[position]
 
 
 @gives_copies("labels")
@@ -358,7 +359,7 @@ def estimate(
         whole_n,
         cells.left_out,
         few,
-        Spans(cells, domains, position),
+        Spans(cells, domains, position[:, None] == np.arange(domains.shape[1])),
     )
 
 
