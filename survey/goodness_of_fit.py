@@ -122,7 +122,7 @@ def _expected(x: str, levels: list[object], present: list[bool], shares: Mapping
 
 def _eigenvalues(cells: Cells, form: FloatArray, evaluate: Evaluate, x: str) -> FloatArray:
     """Eigenvalues, ascending, of the covariance of (C, k) linear forms, which X^2 is the sum of squares of."""
-    vcov = covariance(cells, cells.weight @ form, form, evaluate)
+    vcov = covariance(cells, cells.weight @ form, form, evaluate, size="known")
     eigenvalues = np.asarray(eigvalsh(vcov), dtype=np.float64)
     if eigenvalues[-1] <= 1e-12:  # under simple random sampling they are about 1
         raise EstimationError(

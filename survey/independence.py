@@ -211,7 +211,7 @@ def _wald(cells: Cells, table: TwoWay, df: float, method: Wald) -> TestResult:
         + np.outer(by_row, by_column) / size**2
     )
     value, linear = residual[1:, 1:].reshape(-1), influence[:, 1:, 1:].reshape(len(influence), -1)
-    vcov = covariance(cells, value, linear, lambda weight: weight.T @ linear)  # by the delta method, as R does
+    vcov = covariance(cells, value, linear, lambda weight: weight.T @ linear, size="known")  # delta method, as in R
     statistic = wald_chisq(value, vcov)
     k = (rows - 1) * (columns - 1)
     if method == "wald":

@@ -222,7 +222,8 @@ def _tested(
     scores: _Scores, terms: Sequence[tuple[str, IntArray]], method: ScoreMethod, name: str, note: str = ""
 ) -> TestResult:
     """Test of all scores together and of each term's."""
-    vcov = covariance(scores.cells, scores.value, scores.influence, lambda weights: weights.T @ scores.influence)
+    made = scores.influence
+    vcov = covariance(scores.cells, scores.value, made, lambda weights: weights.T @ made, size="known")
     one = {"pseudoscore": _pseudoscore, "working": _working, "model": _model}[method]
     every = np.concatenate([positions for _, positions in terms])
     overall = one(scores, vcov, every, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
@@ -14,6 +15,7 @@ from survey.replicate_sets import Replicates
 from survey.sampling_stages import Stage
 from survey.statistics import Evaluate
 
+Size = Literal["open", "known"]
 ROUNDING = 1e-12  # norm of calibration residuals, relative to what they are residuals of, that is rounding error
 
 
@@ -24,6 +26,7 @@ def covariance(
     evaluate: Evaluate,
     *,
     membership: BoolArray | None = None,
+    size: Size = "open",
 ) -> FloatArray:
     """Covariance of estimates, by linearization or, where the design has replicate weights, by replication.
 
@@ -35,6 +38,8 @@ def covariance(
     evaluate : from (C, R) weights to (R, k) estimates.
     membership : (C, k) patterns of the domain that each estimate is about; None for all that are counted. It matters
         only where the design adjusts for PSUs that a domain leaves alone in their stratum.
+    size : "open": where targets were shares, totals vary with the size of the population; "known": they do not, for
+        totals from which a hypothesis is tested that has nothing to do with the size.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def covariance(
     """
     if cells.replicates is not None:
         return replication(cells.replicates, value, evaluate(cells.replicate_weight))
-    return linearization(cells, influence, membership)
+    return linearization(cells, influence, membership, size)
 
 
 def replication(replicates: Replicates, value: FloatArray, estimates: FloatArray) -> FloatArray:
@@ -72,7 +77,9 @@ def replication(replicates: Replicates, value: FloatArray, estimates: FloatArray
     return result
 
 
-def linearization(cells: Cells, influence: FloatArray, membership: BoolArray | None = None) -> FloatArray:
+def linearization(
+    cells: Cells, influence: FloatArray, membership: BoolArray | None = None, size: Size = "open"
+) -> FloatArray:
     """Covariance of estimates by linearization, exact on cells.
 
     Influence values are replaced by their calibration residuals, summed to PSUs, and their spread around
@@ -84,7 +91,7 @@ def linearization(cells: Cells, influence: FloatArray, membership: BoolArray | N
     Wolter (2007), Introduction to Variance Estimation, 2nd ed., ch. 6; Deville and Sarndal (1992), JASA 87:376.
     R equivalent: survey::svyrecvar.
     """
-    values = calibration_residuals(cells, np.where(cells.inside[:, None], influence, 0.0))
+    values = calibration_residuals(cells, np.where(cells.inside[:, None], influence, 0.0), size)
     k = values.shape[1]
     result = np.zeros((k, k))
     last = cells.stages[-1]
@@ -104,7 +111,7 @@ def linearization(cells: Cells, influence: FloatArray, membership: BoolArray | N
     return (result + result.T) / 2
 
 
-def calibration_residuals(cells: Cells, influence: FloatArray) -> FloatArray:
+def calibration_residuals(cells: Cells, influence: FloatArray, size: Size = "open") -> FloatArray:
     """(C, k) influence to go with the base weights: for each step, last to first, (u - x B) g.
 
     `B = (sum w x'x)^-1 sum w x'u` with the weights before the step; redundant auxiliaries are allowed. Where the
@@ -114,7 +121,8 @@ def calibration_residuals(cells: Cells, influence: FloatArray) -> FloatArray:
     the population, such as a mean, and the mean for a total.
     """
     for step in reversed(cells.calibrations):
-        per_unit = _per_unit(step, influence) if step.of_shares else np.zeros(influence.shape[1])
+        varies = step.of_shares and size == "open"
+        per_unit = _per_unit(step, influence) if varies else np.zeros(influence.shape[1])
         root = np.sqrt(step.weight)[:, None]
         slopes = np.linalg.lstsq(root * step.auxiliaries, root * influence, rcond=1e-10)[0]
         fitted = step.auxiliaries @ slopes

@@ -100,6 +100,51 @@ def test_replicates_are_tied_to_shares_of_their_own_sum() -> None:
     close(other.std_error, one.std_error, 0.05, "jackknife and linearization, which agree in large samples")
 
 
+def numbers_of(result: survey.TestResult) -> list[float]:
+    return [result.statistic, result.p_value, result.df1]
+
+
+def fit(design: survey.Design, formula: str = "y ~ x + c") -> survey.OrdinalFit:
+    return survey.ordinal(formula, design)
+
+
+GIVEN = {"u": 0.3, "v": 0.3, "w": 0.4}
+SIZELESS: dict[str, Callable[[survey.Design], object]] = {
+    "mean": lambda d: survey.mean(d, "x", by="c").vcov,
+    "ratio": lambda d: survey.ratio(d, "x", "w", by="c").vcov,
+    "var": lambda d: survey.var(d, "x").vcov,
+    "quantile": lambda d: survey.quantile(d, "x", [0.2, 0.5]).vcov,
+    "cells of a table": lambda d: survey.crosstab(d, "y", "c", share="cell").vcov,
+    "Rao-Scott": lambda d: numbers_of(survey.crosstab(d, "y", "c").test()),
+    "Wald": lambda d: numbers_of(survey.crosstab(d, "y", "c").test("adjusted-wald")),
+    "given shares": lambda d: numbers_of(survey.goodness_of_fit(d, "c", GIVEN, method="satterthwaite")),
+    "t": lambda d: numbers_of(survey.t_test(d, "x", by="s")),
+    "ranks": lambda d: numbers_of(survey.rank_test(d, "x", by="c")),
+    "fit": lambda d: fit(d).vcov,
+    "effects": lambda d: survey.average_effects(fit(d), ["x", "c"], covariates="estimated").vcov,
+    "likelihood ratio": lambda d: numbers_of(survey.likelihood_ratio_test(fit(d, "y ~ x"), fit(d))),
+    "Brant": lambda d: numbers_of(survey.parallel_lines_test(fit(d))),
+    "score of lines": lambda d: numbers_of(survey.parallel_lines_test(fit(d), "score")),
+    "score": lambda d: numbers_of(survey.score_test(fit(d, "y ~ x"), d, "c")),
+    "criteria": lambda d: survey.information_criteria(fit(d))["daic"].to_numpy(),
+}
+
+
+@pytest.mark.parametrize("name", SIZELESS)
+def test_what_does_not_depend_on_the_size_is_the_same_for_shares_and_counts(name: str) -> None:
+    frame = sample(5)
+    rng = np.random.default_rng(0)
+    latent = frame["x"] + rng.logistic(size=len(frame))
+    frame["c"] = pd.Categorical(rng.choice(list("uvw"), len(frame)))
+    frame["y"] = pd.Categorical(np.digitize(latent, [-0.5, 1]), ordered=True)
+    size = frame["w"].sum()
+    counts = {item: {level: size * share for level, share in margin.items()} for item, margin in SHARES.items()}
+    one, other = (survey.rake(designed(frame), margins, tolerance=1e-13) for margins in (SHARES, counts))
+    np.testing.assert_allclose(
+        np.asarray(SIZELESS[name](one), dtype=float), np.asarray(SIZELESS[name](other), dtype=float), rtol=1e-8
+    )
+
+
 def test_counts_fix_the_size_and_shares_do_not() -> None:
     frame = sample()
     size = frame["w"].sum()
