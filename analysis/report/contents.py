@@ -12,7 +12,7 @@ import yaml
 
 from analysis.report import tables
 from analysis.report.figures import DETECTABLE, Drawn, records, weighting_names
-from analysis.report.numbers import TOTAL, Numbers, questions, topline_items
+from analysis.report.numbers import TOTAL, Numbers, questions, rows_of, topline_items
 from analysis.report.sensitivity import applies
 from analysis.study import Study
 from analysis.verdicts import ABSENT, CANNOT, unexplained
@@ -197,7 +197,7 @@ def _detailed(study: Study, numbers: Numbers) -> list[Results]:
                 "label": item.label,
                 "table": tables.banner_tab(study, item, numbers.banners[item.name]),
                 "tests": [_record(row) | {"by": study.heading(str(row["by"]))} for row in tests],
-                "answers": len(item.labels),
+                "answers": len(item.labels) if set(item.labels) - set(rows_of(item)) else None,
             }
         )
     return made
