@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
+import scipy
 
 from survey import statistics
 from survey.cells import Cells, Missing, collapse
@@ -182,7 +182,7 @@ def _pairs(estimates: Estimate, labels: pd.DataFrame, members: Sequence[int], co
     varies = np.diag(difference.vcov) > NO_VARIANCE * alone
     error = np.where(varies | np.isnan(alone), difference.std_error, 0.0)
     statistic = np.divide(difference.value, error, out=np.full(error.size, np.nan), where=varies)
-    p_value = 2.0 * stdtr(np.where(difference.df > 0, difference.df, np.nan), -np.abs(statistic))
+    p_value = 2.0 * scipy.special.stdtr(np.where(difference.df > 0, difference.df, np.nan), -np.abs(statistic))
     return pd.DataFrame(
         {
             "first": names[first],

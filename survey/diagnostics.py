@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+import scipy
 
 from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError, check_kind
@@ -227,7 +227,7 @@ def _indicator_test(fit: OrdinalFit, groups: int, method: FitTest) -> TestResult
     k = len(kept)
     if method == "lipsitz":
         statistic = max(2.0 * (found.log_likelihood - fit.log_likelihood), 0.0)
-        return TestResult(statistic, k, np.nan, float(chdtrc(k, statistic)), "Lipsitz test of fit", note)
+        return TestResult(statistic, k, np.nan, float(scipy.special.chdtrc(k, statistic)), "Lipsitz test of fit", note)
     cells, inside = fit.cells, fit.cells.inside
     own = slice(len(found.params) - k, len(found.params))
     influence = np.zeros((cells.n.size, k))
@@ -258,7 +258,7 @@ def _chisq(observed: FloatArray, expected: FloatArray, df: int, name: str, note:
     small = int((expected < SMALL_EXPECTED).sum())
     if small:
         note += f" In {small} of {expected.size} cells fewer than {SMALL_EXPECTED:g} is expected: the p-value is rough."
-    return TestResult(statistic, df, np.nan, float(chdtrc(df, statistic)), name, note)
+    return TestResult(statistic, df, np.nan, float(scipy.special.chdtrc(df, statistic)), name, note)
 
 
 def _hosmer_lemeshow(fit: OrdinalFit, made: _Groups) -> TestResult:
@@ -305,4 +305,4 @@ def _pulkstenis_robinson(fit: OrdinalFit, method: FitTest) -> TestResult:
     with np.errstate(divide="ignore", invalid="ignore"):
         deviance = 2.0 * float(np.where(observed > 0, observed * np.log(observed / expected), 0.0).sum())
     name = "Pulkstenis-Robinson test of fit, deviance"
-    return TestResult(deviance, df, np.nan, float(chdtrc(df, deviance)), name, note)
+    return TestResult(deviance, df, np.nan, float(scipy.special.chdtrc(df, deviance)), name, note)

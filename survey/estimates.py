@@ -9,8 +9,8 @@ from numbers import Number
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from survey import functions, statistics
 from survey.arrays import BoolArray, FloatArray, IntArray
@@ -300,7 +300,7 @@ def _matrix(weights: ArrayLike) -> FloatArray:
 def t_interval(value: FloatArray, std_error: FloatArray, df: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
     """Bounds: value plus and minus the t quantile of the level times the standard error; NaN where df is 0."""
     check_level(level)
-    half = stdtrit(np.where(df > 0, df, np.nan), 0.5 + level / 2) * std_error
+    half = scipy.special.stdtrit(np.where(df > 0, df, np.nan), 0.5 + level / 2) * std_error
     return value - half, value + half
 
 

@@ -7,8 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import eigvalsh
-from scipy.special import chdtrc
+import scipy
 
 from survey import statistics
 from survey.arrays import FloatArray
@@ -82,7 +81,7 @@ def goodness_of_fit(
         effects = _eigenvalues(cells, form, lambda weight: weight.T @ form, x)
         scale = float(effects @ effects / effects.sum())
         fitted = float(effects.sum() / scale)
-        p_value = float(chdtrc(fitted, chisq / scale))
+        p_value = float(scipy.special.chdtrc(fitted, chisq / scale))
         return TestResult(chisq, fitted, np.nan, p_value, "Pearson's X^2 for given shares, Satterthwaite chi-square")
     form = (indicator - observed) * inside / np.sqrt(given) * np.sqrt(n) / size
     effects = _eigenvalues(cells, form, lambda weight: (weight.T @ form) * (size / weight.sum(axis=0))[:, None], x)
@@ -123,7 +122,7 @@ def _expected(x: str, levels: list[object], present: list[bool], shares: Mapping
 def _eigenvalues(cells: Cells, form: FloatArray, evaluate: Evaluate, x: str) -> FloatArray:
     """Eigenvalues, ascending, of the covariance of (C, k) linear forms, which X^2 is the sum of squares of."""
     vcov = covariance(cells, cells.weight @ form, form, evaluate, size="known")
-    eigenvalues = np.asarray(eigvalsh(vcov), dtype=np.float64)
+    eigenvalues = np.asarray(scipy.linalg.eigvalsh(vcov), dtype=np.float64)
     if eigenvalues[-1] <= 1e-12:  # under simple random sampling they are about 1
         raise EstimationError(
             f"`x` must have shares that vary from sample to sample; those of {x!r} do not, because the weights or the "

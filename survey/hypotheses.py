@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import fdtrc, stdtr
 
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
@@ -114,7 +114,7 @@ def adjusted_wald(statistic: float, k: int, design_df: float, method: str, note:
         reason = f"{k} hypotheses need more than {k - 1} design degrees of freedom; the design has {d:g}."
         return TestResult(np.nan, k, np.nan, np.nan, method, f"{note} {reason}".strip(), statistic)
     adjusted = (d - k + 1) / (k * d) * statistic
-    p_value = float(fdtrc(k, d - k + 1, adjusted))
+    p_value = float(scipy.special.fdtrc(k, d - k + 1, adjusted))
     stated = f"{note} Design df {d:g}.".strip()
     return TestResult(float(adjusted), k, d - k + 1, p_value, method, stated, statistic)
 
@@ -122,7 +122,7 @@ def adjusted_wald(statistic: float, k: int, design_df: float, method: str, note:
 def plain_wald(statistic: float, k: int, design_df: float, method: str) -> TestResult:
     """Wald F without adjustment: W / k on k and d degrees of freedom."""
     value = statistic / k
-    p_value = float(fdtrc(k, design_df, value))
+    p_value = float(scipy.special.fdtrc(k, design_df, value))
     return TestResult(value, k, design_df, p_value, method, f"Design df {design_df:g}.", statistic)
 
 
@@ -142,7 +142,7 @@ def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> T
             "variable is not constant and that it is not a total to which the weights were calibrated."
         )
     statistic = (float(estimate.value[0]) - null) / error
-    p_value = 2.0 * float(stdtr(df, -abs(statistic))) if df > 0 else np.nan
+    p_value = 2.0 * float(scipy.special.stdtr(df, -abs(statistic))) if df > 0 else np.nan
     stated = f"df {df:g}." if df > 0 else f"The design leaves {df:g} degrees of freedom, too few for a test."
     return TestResult(statistic, df, np.nan, p_value, method, f"{note} {stated}".strip(), estimate=estimate)
 

@@ -8,8 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import block_diag, eigh
-from scipy.special import chdtrc, fdtrc
+import scipy
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, code_values
@@ -115,11 +114,11 @@ def rao_scott(chisq: float, effects: FloatArray, df: float, method: RaoScott, no
             f"{df:g} degrees of freedom and a total design effect of {trace:g}."
         )
     if method == "rao-scott-chisq":
-        p_value = float(chdtrc(k, chisq / (trace / k)))
+        p_value = float(scipy.special.chdtrc(k, chisq / (trace / k)))
         return TestResult(chisq, k, np.nan, p_value, "Pearson's X^2, Rao-Scott first-order correction", note)
     df1 = trace**2 / squares
     if method == "rao-scott-f":
-        p_value = float(fdtrc(df1, df1 * df, chisq / trace))
+        p_value = float(scipy.special.fdtrc(df1, df1 * df, chisq / trace))
         return TestResult(
             chisq / trace, df1, df1 * df, p_value, "Pearson's X^2, Rao-Scott second-order correction (F)", note
         )
@@ -191,7 +190,8 @@ def generalized_effects(cells: Cells, tables: Sequence[Pearson]) -> FloatArray:
         form,
         lambda weight: (weight.T @ form) * (size / weight.sum(axis=0))[:, None],
     )
-    eigenvalues: FloatArray = eigh(vcov, block_diag(*(table.simple for table in tables)), eigvals_only=True)
+    simple = scipy.linalg.block_diag(*(table.simple for table in tables))
+    eigenvalues: FloatArray = scipy.linalg.eigh(vcov, simple, eigvals_only=True)
     return np.maximum(eigenvalues, 0.0)  # a negative one is rounding error
 
 

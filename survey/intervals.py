@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, expit, logit, stdtrit
 
 from survey.errors import EstimationError
 
@@ -86,7 +86,8 @@ def proportion_interval(
             t = quantile_t(1 - tail, freedom)
             if method == "logit":
                 half = t * se / (p * (1 - p))
-                low, high = expit(logit(p) - half), expit(logit(p) + half)
+                centre = scipy.special.logit(p)
+                low, high = scipy.special.expit(centre - half), scipy.special.expit(centre + half)
             elif method == "wilson":
                 low, high = _wilson_bounds(p, t**2 * se**2 / (p * (1 - p)))
             elif method == "asin":
@@ -130,7 +131,7 @@ def quantile_t(probability: float, df: ArrayLike) -> _Floats:
     freedom = np.asarray(df, dtype=np.float64)
     # Beyond 1e10 the t and the normal quantile agree to every digit, and stdtrit has no infinite df.
     finite = np.where(freedom > 0, np.minimum(freedom, 1e10), np.nan)
-    return np.asarray(stdtrit(finite, probability), dtype=np.float64)
+    return np.asarray(scipy.special.stdtrit(finite, probability), dtype=np.float64)
 
 
 def checked_arguments(
@@ -182,8 +183,8 @@ def _beta_bounds(p: _Floats, size: _Floats, tail: float) -> tuple[_Floats, _Floa
     """Clopper-Pearson bounds for `size` respondents, who need not be a whole number."""
     exact = np.isinf(size)
     x, rest = size * p, size * (1 - p)
-    low = np.where(p == 0, 0.0 * size, betaincinv(x, rest + 1, tail))
-    high = np.where(p == 1, 1.0 + 0.0 * size, betaincinv(x + 1, rest, 1 - tail))
+    low = np.where(p == 0, 0.0 * size, scipy.special.betaincinv(x, rest + 1, tail))
+    high = np.where(p == 1, 1.0 + 0.0 * size, scipy.special.betaincinv(x + 1, rest, 1 - tail))
     return np.where(exact, p, low), np.where(exact, p, high)
 
 

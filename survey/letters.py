@@ -7,7 +7,7 @@ from itertools import combinations
 from string import ascii_uppercase
 
 import numpy as np
-from scipy.special import stdtr
+import scipy
 
 from survey.arrays import FloatArray
 from survey.hypotheses import adjust_p_values
@@ -49,7 +49,7 @@ def column_letters(
             variance = vcov[i, i] + vcov[j, j] - 2 * vcov[i, j]
             if variance > 0:
                 tested.append((i, j, a, b))
-                p_values.append(2 * stdtr(df[a, b], -abs(share[i] - share[j]) / np.sqrt(variance)))
+                p_values.append(2 * scipy.special.stdtr(df[a, b], -abs(share[i] - share[j]) / np.sqrt(variance)))
         if not tested:
             continue
         for position in np.flatnonzero(adjust_p_values(p_values, "holm") <= ALPHA):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+import scipy
 
 from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError
@@ -428,9 +428,10 @@ def _newton_step(point: _Point) -> tuple[FloatArray, FloatArray]:
     """Newton step and the (P,) variances of simple random sampling; the information is made positive definite."""
     information = point.information
     try:
-        factor = cho_factor(information)
-    except LinAlgError:
+        factor = scipy.linalg.cho_factor(information)
+    except np.linalg.LinAlgError:
         smallest = float(np.linalg.eigvalsh(information)[0])
         information = information + (abs(smallest) + 1.0) * np.eye(len(information))
-        factor = cho_factor(information)
-    return cho_solve(factor, point.gradient), np.diag(cho_solve(factor, np.eye(len(information))))
+        factor = scipy.linalg.cho_factor(information)
+    inverse = scipy.linalg.cho_solve(factor, np.eye(len(information)))
+    return scipy.linalg.cho_solve(factor, point.gradient), np.diag(inverse)

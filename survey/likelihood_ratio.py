@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+import scipy
 
 from survey.arrays import FloatArray
 from survey.errors import EstimationError, check_kind
@@ -71,7 +71,7 @@ def likelihood_ratio_test(
     r = float(len(added.value))
     if method == "model":
         check_simple_sample(larger.cells, '`method`="model"; Use method="saddlepoint".')
-        return TestResult(statistic, r, np.nan, float(chdtrc(r, statistic)), "Likelihood-ratio test")
+        return TestResult(statistic, r, np.nan, float(scipy.special.chdtrc(r, statistic)), "Likelihood-ratio test")
     d = larger.df if df is None else float(df)
     if not d > 0:
         raise EstimationError(f"`df` must be positive; got {d:g}. The design has too few PSUs for a test.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri
+import scipy
 
 from survey.arrays import FloatArray
 
@@ -56,7 +56,7 @@ def _logit_tails(x: FloatArray) -> Tails:
 def _probit_tails(x: FloatArray) -> Tails:
     """Normal distribution."""
     density = np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
-    return ndtr(x), ndtr(-x), density, -x * density
+    return scipy.special.ndtr(x), scipy.special.ndtr(-x), density, -x * density
 
 
 def _cloglog_tails(x: FloatArray) -> Tails:
@@ -81,19 +81,19 @@ def _cauchit_tails(x: FloatArray) -> Tails:
 
 LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
     "logit": Link(
-        log_cdf=log_expit,
-        log_sf=lambda x: log_expit(-x),
-        log_pdf=lambda x: log_expit(x) + log_expit(-x),
-        pdf_slope=lambda x: 1 - 2 * expit(x),
+        log_cdf=lambda x: scipy.special.log_expit(x),
+        log_sf=lambda x: scipy.special.log_expit(-x),
+        log_pdf=lambda x: scipy.special.log_expit(x) + scipy.special.log_expit(-x),
+        pdf_slope=lambda x: 1 - 2 * scipy.special.expit(x),
         quantile=lambda p: np.log(p) - np.log1p(-p),
         tails=_logit_tails,
     ),
     "probit": Link(
-        log_cdf=log_ndtr,
-        log_sf=lambda x: log_ndtr(-x),
+        log_cdf=lambda x: scipy.special.log_ndtr(x),
+        log_sf=lambda x: scipy.special.log_ndtr(-x),
         log_pdf=lambda x: -0.5 * x**2 - 0.5 * np.log(2 * np.pi),
         pdf_slope=lambda x: -x,
-        quantile=ndtri,
+        quantile=lambda p: scipy.special.ndtri(p),
         tails=_probit_tails,
     ),
     "cloglog": Link(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag, eigh, null_space
+import scipy
 
 from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells
@@ -124,7 +124,7 @@ def _added(zero: FloatArray, larger: OrdinalFit) -> Nesting:
     combine = zero * scale
     simple = combine @ (larger.model_vcov / np.outer(scale, scale)) @ combine.T
     vcov = combine @ (larger.vcov / np.outer(scale, scale)) @ combine.T
-    effects = np.maximum(eigh(vcov, simple, eigvals_only=True)[::-1], 0.0)
+    effects = np.maximum(scipy.linalg.eigh(vcov, simple, eigvals_only=True)[::-1], 0.0)
     return Nesting(zero @ larger.params.to_numpy(), vcov, effects)
 
 
@@ -145,7 +145,7 @@ def _other_slopes(inner: FloatArray, outer: FloatArray, share: FloatArray, k: in
     made = np.linalg.lstsq(given, wanted, rcond=None)[0]
     if (((wanted - given @ made) ** 2).sum(axis=0) > SAME).any():
         return None
-    zero = null_space(made.T).T
+    zero = scipy.linalg.null_space(made.T).T
     return np.hstack([zero * deviation, np.zeros((len(zero), k - len(deviation)))])
 
 
@@ -165,7 +165,7 @@ def _other_parameters(inner: Predictors, outer: Predictors, share: FloatArray) -
     left = inner.scale - outer.scale @ spread
     if (own - explained > SAME * own).any() or (share @ left**2 > SAME * (share @ inner.scale**2)).any():
         return None
-    zero = null_space(block_diag(made / scale[:, None], spread.reshape(s, s0)).T).T
+    zero = scipy.linalg.null_space(scipy.linalg.block_diag(made / scale[:, None], spread.reshape(s, s0)).T).T
     return zero[:, np.r_[t : t + p, :t, t + p : t + p + s]]  # likelihood order -> slopes, thresholds, scale
 
 

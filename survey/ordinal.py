@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import stdtr
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
@@ -185,7 +185,7 @@ class OrdinalFit:
     @property
     def pvalues(self) -> pd.Series[float]:
         """Two-sided p-values from t with `df` degrees of freedom."""
-        return pd.Series(2 * stdtr(self.df, -np.abs(self.tvalues)), self.params.index)
+        return pd.Series(2 * scipy.special.stdtr(self.df, -np.abs(self.tvalues)), self.params.index)
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Confidence intervals of the parameters, columns 0 and 1, as statsmodels gives them."""

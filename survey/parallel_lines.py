@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc
+import scipy
 
 from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells
@@ -197,7 +197,8 @@ def _brant(fit: OrdinalFit, source: Source) -> TestResult:
         k = len(contrast)
         if source == "model":
             statistic = wald_chisq(contrast @ value, contrast @ vcov @ contrast.T)
-            return TestResult(statistic, k, np.nan, float(chdtrc(k, statistic)), name, wald_chisq=statistic)
+            p_value = float(scipy.special.chdtrc(k, statistic))
+            return TestResult(statistic, k, np.nan, p_value, name, wald_chisq=statistic)
         statistic = np.nan
         if k <= fit.df:
             statistic = wald_chisq(contrast @ value, contrast @ vcov @ contrast.T)

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import fdtrc, stdtr
 
 from survey.arrays import FloatArray, IntArray
 from survey.errors import EstimationError
@@ -223,7 +223,7 @@ class PooledFit:
     @property
     def pvalues(self) -> pd.Series[float]:
         """Two-sided p-values from t with each parameter's own degrees of freedom."""
-        return self._named(2 * stdtr(self.estimate.df, -np.abs(self.tvalues.to_numpy())))
+        return self._named(2 * scipy.special.stdtr(self.estimate.df, -np.abs(self.tvalues.to_numpy())))
 
     @property
     def n(self) -> float:
@@ -358,7 +358,7 @@ def _moment_test(pooled: PooledEstimate, matrix: FloatArray, method: str) -> Tes
         f"{note} Variance increased by {increase:.3g} on average for what is missing; denominator df by {source}, from "
         f"{left:g}. Design df {d:g}."
     )
-    return TestResult(adjusted, k, df2, float(fdtrc(k, df2, adjusted)), method, note, statistic)
+    return TestResult(adjusted, k, df2, float(scipy.special.fdtrc(k, df2, adjusted)), method, note, statistic)
 
 
 def whole(values: FloatArray) -> FloatArray | IntArray:

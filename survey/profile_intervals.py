@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from survey.errors import ConvergenceError, EstimationError, check_kind
 from survey.estimates import check_level
@@ -51,7 +51,7 @@ def profile_intervals(fit: OrdinalFit, *, level: float = 0.95) -> pd.DataFrame:
     names = list(fit.matrix.columns)
     if not names:
         raise EstimationError("`fit` must have slopes to make intervals of; it has none.")
-    goal = float(ndtri(0.5 + level / 2))
+    goal = float(scipy.special.ndtri(0.5 + level / 2))
     bounds = [[_bound(fit, k, side, goal) for side in (-1.0, 1.0)] for k in range(len(names))]
     return pd.DataFrame(
         {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
+import scipy
 
 from survey.errors import EstimationError
 from survey.estimates import Estimate, check_level
@@ -271,7 +271,7 @@ def _tidy(model: Model, exponentiate: bool, level: float) -> pd.DataFrame:
         return model.tidy(exponentiate, level=level)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = model.value / model.std_error
-    return model.tidy().assign(statistic=statistic, p_value=2 * stdtr(model.df, -np.abs(statistic)))
+    return model.tidy().assign(statistic=statistic, p_value=2 * scipy.special.stdtr(model.df, -np.abs(statistic)))
 
 
 def _cell_html(text: str) -> str:

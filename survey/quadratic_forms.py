@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, fdtrc, ndtr
 
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
@@ -64,7 +64,7 @@ def sum_of_chisq_sf(
     if method == "satterthwaite":
         k = a.sum() ** 2 / (a @ a)
         mean = x / a.sum()
-        return float(chdtrc(k, k * mean) if df2 is None else fdtrc(k, df2, mean))
+        return float(scipy.special.chdtrc(k, k * mean) if df2 is None else scipy.special.fdtrc(k, df2, mean))
     # P(sum a X > x) as it is, or P(sum a X - (x / df2) Y > 0)
     terms = a if df2 is None else np.append(a, -x / df2)
     counts = np.ones(terms.size)
@@ -95,10 +95,10 @@ def _saddlepoint(x: float, terms: FloatArray, counts: FloatArray, df2: float | N
         zeta = brentq(lambda z: _cumulants(z, terms, counts)[0] - goal, low, high, xtol=1e-15, rtol=1e-14)
     _, second, third = _cumulants(zeta, terms, counts)
     if abs(zeta) < AT_MEAN:
-        return float(ndtr(-(zeta * np.sqrt(second) + third / (6.0 * second**1.5))))
+        return float(scipy.special.ndtr(-(zeta * np.sqrt(second) + third / (6.0 * second**1.5))))
     w = np.sign(zeta) * np.sqrt(counts @ _exponent(2.0 * zeta * terms))
     v = zeta * np.sqrt(second)
-    return float(ndtr(-(w + np.log(v / w) / w)))
+    return float(scipy.special.ndtr(-(w + np.log(v / w) / w)))
 
 
 def _exponent(t: FloatArray) -> FloatArray:

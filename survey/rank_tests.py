@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+import scipy
 
 from survey import statistics
 from survey.arrays import FloatArray
@@ -91,7 +91,7 @@ def _is_ordered(column: pd.Series[Any]) -> bool:
 def rank_scores(ranks: FloatArray, method: RankMethod) -> FloatArray:
     """Scores of ranks between 0 and 1."""
     if method == "van-der-waerden":
-        normal: FloatArray = ndtri(ranks)
+        normal: FloatArray = scipy.special.ndtri(ranks)
         return normal
     return (ranks > 0.5).astype(np.float64) if method == "median" else ranks
 

@@ -12,8 +12,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import eigh
-from scipy.special import chdtrc
+import scipy
 
 from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
@@ -271,7 +270,8 @@ def _simple_statistic(scores: _Scores, positions: IntArray) -> tuple[float, Floa
 def _working(scores: _Scores, vcov: FloatArray, positions: IntArray, name: str) -> TestResult:
     """Statistic of a simple random sample as a sum of chi-squares weighted by generalized design effects."""
     statistic, information = _simple_statistic(scores, positions)
-    effects = np.maximum(eigh(vcov[np.ix_(positions, positions)], information, eigvals_only=True), 0.0)[::-1]
+    found = scipy.linalg.eigh(vcov[np.ix_(positions, positions)], information, eigvals_only=True)
+    effects = np.maximum(found, 0.0)[::-1]
     p_value = sum_of_chisq_sf(statistic, effects, scores.df, method="saddlepoint")
     note = f"Generalized design effects with mean {effects.mean():.4g}; saddlepoint tail, design df {scores.df:g}."
     return TestResult(statistic, len(positions), scores.df, p_value, f"{name}, Rao-Scott working statistic", note)
@@ -281,4 +281,4 @@ def _model(scores: _Scores, vcov: FloatArray, positions: IntArray, name: str) ->
     """Chi-square of a simple random sample."""
     statistic, _ = _simple_statistic(scores, positions)
     k = len(positions)
-    return TestResult(statistic, k, np.nan, float(chdtrc(k, statistic)), f"{name}, expected information")
+    return TestResult(statistic, k, np.nan, float(scipy.special.chdtrc(k, statistic)), f"{name}, expected information")
