@@ -125,5 +125,6 @@ def test_ci_runs_what_the_readme_names_and_is_executable() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     steps = re.findall(r"^step (make .*)$", script.read_text(), flags=re.MULTILINE)
-    assert steps[:4] == ["make interfaces", "make test", "make report", "make verify"]
+    assert steps[0].startswith("make interfaces || ")
+    assert steps[1:4] == ["make test", "make report", "make verify"]
     assert "set -euo pipefail" in script.read_text()
