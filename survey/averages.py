@@ -26,11 +26,15 @@ SMOOTH = 1e-3  # change on halving the step, relative to the largest slope, that
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Respondents averaged over: `inside` (C,) patterns of the cells, `weight` (L,) of the L patterns of the fit."""
+    """Respondents averaged over, `n` in number.
+
+    `inside` (C,) patterns of the cells; `weight` (L,) of the L patterns of the fit.
+    """
 
     labels: dict[str, object]
     inside: BoolArray
     weight: FloatArray
+    n: float
 
     @property
     def share(self) -> FloatArray:
@@ -69,6 +73,7 @@ def groups_of(fit: OrdinalFit, by: str | Sequence[str] | None, settings: Sequenc
             {str(name): found.labels[name].iloc[i] for name in found.labels.columns},
             member,
             np.where(member, fit.cells.weight, 0.0)[live],
+            float(fit.cells.n[member].sum()),
         )
         for i, member in enumerate(found.indicator.T)
     ]
@@ -95,7 +100,7 @@ def _filled(frame: pd.DataFrame, name: str, value: object) -> pd.Series[Any]:
 
 def average(fit: OrdinalFit, predictors: Predictors, covariates: Covariates, group: Group) -> Average:
     """Average probabilities of a group with given columns."""
-    value, at = _probabilities(fit, predictors, np.asarray(fit.params, dtype=np.float64))
+    value, at = _probabilities(fit, predictors, _params(fit))
     average = group.share @ value
     influence = _influence(fit, _gradient(fit, predictors, at, group.share), value - average, covariates, group)
 
@@ -105,9 +110,7 @@ def average(fit: OrdinalFit, predictors: Predictors, covariates: Covariates, gro
         moved: FloatArray = weight[used] @ _probabilities(fit, predictors.rows(used), params)[0] / weight.sum()
         return moved
 
-    return Average(
-        average, influence, _replicated(fit, under, covariates, group), float(fit.cells.n[group.inside].sum())
-    )
+    return Average(average, influence, _replicated(fit, under, covariates, group), group.n)
 
 
 def average_at_means(fit: OrdinalFit, setting: Mapping[str, object], group: Group) -> Average:
@@ -120,12 +123,10 @@ def average_at_means(fit: OrdinalFit, setting: Mapping[str, object], group: Grou
         offset[0] = known if given is None else np.asarray(given, dtype=np.float64)
     location, nominal, scale = (matrix.at_means(frame, share, setting)[None, :] for matrix in fit.parts.matrices())
     profile = Predictors(location, nominal, scale, offset, fit.parts.structure)
-    value, at = _probabilities(fit, profile, np.asarray(fit.params, dtype=np.float64))
+    value, at = _probabilities(fit, profile, _params(fit))
     influence = fit.influence @ _gradient(fit, profile, at, np.ones(1)).T
     replicated = [_probabilities(fit, profile, params)[0][0] for params in fit.replicated]
-    return Average(
-        value[0], influence, np.array(replicated).reshape(-1, value.shape[1]), float(fit.cells.n[group.inside].sum())
-    )
+    return Average(value[0], influence, np.array(replicated).reshape(-1, value.shape[1]), group.n)
 
 
 def difference(one: Average, other: Average) -> Average:
@@ -148,9 +149,9 @@ def average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, g
     a s'g`, where theta(z') leaves the constant out.
     """
     predictors = fit.predictors.rows(fit.cells.inside)
-    own = fit.parameters(np.asarray(fit.params, dtype=np.float64))
+    own = fit.parameters(_params(fit))
     at = limits(predictors, own)
-    move = _limit_slopes(fit, predictors, change, np.asarray(fit.params, dtype=np.float64))
+    move = _limit_slopes(fit, predictors, change, _params(fit))
     density = _density(fit, at)
     bend = LINKS[fit.link].pdf_slope(at) * density  # f'
     effects = _by_answer((density * move).T).T
@@ -172,7 +173,13 @@ def average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, g
         average: FloatArray = _by_answer(moved.T @ weight) / weight.sum()
         return average
 
-    return Average(value, influence, _replicated(fit, under, covariates, group), float(fit.cells.n[group.inside].sum()))
+    return Average(value, influence, _replicated(fit, under, covariates, group), group.n)
+
+
+def _params(fit: OrdinalFit) -> FloatArray:
+    """(k,) estimated parameters."""
+    params: FloatArray = np.asarray(fit.params, dtype=np.float64)
+    return params
 
 
 def _probabilities(fit: OrdinalFit, predictors: Predictors, params: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -195,7 +202,7 @@ def _probabilities(fit: OrdinalFit, predictors: Predictors, params: FloatArray) 
 
 def _gradient(fit: OrdinalFit, predictors: Predictors, at: FloatArray, share: FloatArray) -> FloatArray:
     """(K, k) derivative of average probabilities by the parameters, in the order of `fit.params`."""
-    own = fit.parameters(np.asarray(fit.params, dtype=np.float64))
+    own = fit.parameters(_params(fit))
     weighted = share[:, None] * _density(fit, at)
     by_threshold, by_slope = location_sums(predictors, weighted / spread(predictors, own.scale)[:, None])
     by_scale = -(weighted * at).T @ predictors.scale

@@ -107,7 +107,8 @@ def _design(command: argparse.ArgumentParser, *, margins: bool = False) -> argpa
     group.add_argument("--nest", action="store_true", help="PSUs are numbered within strata")
     group.add_argument("--lonely-psu", choices=get_args(LonelyPSU), default="fail", help="rule for strata of one PSU")
     if margins:
-        group.add_argument("margins", metavar="MARGINS", help="targets (.yaml): item -> level -> share or count")
+        group.add_argument("targets", metavar="MARGINS", help="targets (.yaml): item -> level -> share or count")
+        command.set_defaults(margins=None, domain=None)
     else:
         group.add_argument("--margins", metavar="FILE", help="rake to these targets (.yaml) first")
         group.add_argument("--domain", metavar="CONDITION", help='only those for whom it holds: "age >= 18"')
@@ -144,8 +145,10 @@ def _codebook(asked: argparse.Namespace) -> str:
 def _weight(asked: argparse.Namespace) -> str:
     """Rake, show what that did, and write the respondents with their weights."""
     codebook, design = _designed(asked)
+    targets = _targets(asked.targets)
+    design = rake(design, targets)
     summary = weight_summary(design).iloc[0]
-    lines = [_table(margin_table(design, _targets(asked.margins)).drop(columns="gap"))]
+    lines = [_table(margin_table(design, targets).drop(columns="gap"))]
     lines += [
         f"weights {summary['min']:.4g} to {summary['max']:.4g}, sum {summary['sum']:.6g}; design effect of weighting "
         f"{summary['deff_kish']:.3f}, effective n {summary['n_eff']:,.0f}"
@@ -168,7 +171,7 @@ def _topline(asked: argparse.Namespace) -> str:
         if len(made) > 1:
             raise SurveyError(f"`--output` takes the table of one item; {len(made)} were asked for.")
         return _written(codebook, made[0], asked.output)
-    return _stated(codebook, *map(_shares, made))
+    return _stated(codebook, *map(repr, made))
 
 
 def _crosstab(asked: argparse.Namespace) -> str:
@@ -177,7 +180,7 @@ def _crosstab(asked: argparse.Namespace) -> str:
     made = crosstab(design, codebook.item(asked.item), asked.by, share=asked.share)
     if asked.output is not None:
         return _written(codebook, made, asked.output)
-    return _stated(codebook, _shares(made), repr(made.test()))
+    return _stated(codebook, repr(made), repr(made.test()))
 
 
 def _ordinal(asked: argparse.Namespace) -> str:
@@ -187,9 +190,8 @@ def _ordinal(asked: argparse.Namespace) -> str:
     if not asked.effects:
         return _stated(codebook, str(fit.summary()))
     outcome = codebook.items.get(fit.outcome)
-    nets = outcome.nets if outcome is not None else {}
-    present = {net: [one for one in members if one in fit.levels] for net, members in nets.items()}
-    found = average_effects(fit, asked.effects, nets={net: members for net, members in present.items() if members})
+    nets = outcome.nets_among(fit.levels) if outcome is not None else {}
+    found = average_effects(fit, asked.effects, nets=nets)
     return _stated(codebook, _table(found.tidy().drop(columns=["n_eff", "deff"])), fit.note)
 
 
@@ -208,8 +210,7 @@ def _designed(asked: argparse.Namespace) -> tuple[Codebook, Design]:
     )
     if asked.margins is not None:
         design = rake(design, _targets(asked.margins))
-    condition = getattr(asked, "domain", None)
-    return codebook, design if condition is None else design.domain(condition)
+    return codebook, design if asked.domain is None else design.domain(asked.domain)
 
 
 def _targets(path: str) -> Mapping[str, Any]:
@@ -244,12 +245,6 @@ def _written(codebook: Codebook, table: Table, path: str) -> str:
     else:
         raise SurveyError(f"`--output` must end in {' or '.join(FORMATS)}; got {path!r}. Rename it.")
     return f"{path}: {table.title or table.item}"
-
-
-def _shares(table: Table) -> str:
-    """A table as text, with marks in place of shares that may not be shown."""
-    text: str = repr(table)
-    return text
 
 
 def _table(frame: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import KW_ONLY, dataclass, field, fields
 from numbers import Integral
 from types import MappingProxyType
@@ -123,6 +123,11 @@ class Item:
     def labels(self) -> tuple[str, ...]:
         """Labels of the substantive answers, in order."""
         return tuple(level.label for level in self.levels)
+
+    def nets_among(self, answers: Sequence[object]) -> dict[str, list[str]]:
+        """Nets of the answers that somebody gave: net label -> those of `answers` that it sums, where there are any."""
+        kept = {net: [answer for answer in answers if answer in members] for net, members in self.nets.items()}
+        return {net: members for net, members in kept.items() if members}
 
     @property
     def missing_labels(self) -> tuple[str, ...]:

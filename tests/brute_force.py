@@ -212,6 +212,11 @@ def per_unit_of_weight(u: ArrayLike, w: ArrayLike, calibrated: ArrayLike) -> Flo
     return base * float(np.asarray(calibrated) @ np.asarray(u)) / float(base.sum())
 
 
+def in_counts(margins: Mapping[str, Mapping[str, float]], size: float) -> dict[str, dict[str, float]]:
+    """Margins as counts of a population of known size."""
+    return {name: {level: size * share for level, share in margin.items()} for name, margin in margins.items()}
+
+
 def poststratified_weights(w: ArrayLike, labels: ArrayLike, targets: Mapping[Any, float]) -> Floats:
     """Multiply the weights of each post-stratum so that they add to its population total."""
     weight = np.array(w, dtype=np.float64)

@@ -71,6 +71,13 @@ def test_items_come_in_questionnaire_order_with_what_the_file_says(codebook: Cod
     assert (codebook.weight, codebook.population, codebook.fieldwork) == ("w", "Adults", None)
 
 
+def test_nets_among_the_answers_that_somebody_gave(codebook: Codebook) -> None:
+    approval = codebook.items["approval"]
+    assert approval.nets_among(approval.labels) == {"Approve": ["Somewhat approve", "Strongly approve"]}
+    assert approval.nets_among(["Neither", "Strongly approve"]) == {"Approve": ["Strongly approve"]}
+    assert approval.nets_among(["Neither"]) == {}
+
+
 def test_a_multiple_response_set_has_a_column_per_option_answered_no_or_yes(codebook: Codebook) -> None:
     systems = codebook.items["systems"]
     assert systems.columns == ("systems_a", "systems_b")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import survey
-from tests.brute_force import single_stage, variance_of_total
+from tests.brute_force import in_counts, single_stage, variance_of_total
 from tests.reference_data import close
 
 STEP = 1e-4  # change of the logarithm of a PSU's weights
@@ -138,7 +138,7 @@ def test_what_does_not_depend_on_the_size_is_the_same_for_shares_and_counts(name
     frame["c"] = pd.Categorical(rng.choice(list("uvw"), len(frame)))
     frame["y"] = pd.Categorical(np.digitize(latent, [-0.5, 1]), ordered=True)
     size = frame["w"].sum()
-    counts = {item: {level: size * share for level, share in margin.items()} for item, margin in SHARES.items()}
+    counts = in_counts(SHARES, size)
     one, other = (survey.rake(designed(frame), margins, tolerance=1e-13) for margins in (SHARES, counts))
     np.testing.assert_allclose(
         np.asarray(SIZELESS[name](one), dtype=float), np.asarray(SIZELESS[name](other), dtype=float), rtol=1e-8
@@ -148,7 +148,7 @@ def test_what_does_not_depend_on_the_size_is_the_same_for_shares_and_counts(name
 def test_counts_fix_the_size_and_shares_do_not() -> None:
     frame = sample()
     size = frame["w"].sum()
-    counts = {name: {level: size * share for level, share in margin.items()} for name, margin in SHARES.items()}
+    counts = in_counts(SHARES, size)
     shares, known = survey.rake(designed(frame), SHARES), survey.rake(designed(frame), counts)
     np.testing.assert_allclose(shares.weights, known.weights, rtol=1e-8)
     assert (survey.total(known, "s").std_error < 1e-9 * size).all()

@@ -32,8 +32,7 @@ class Sample:
     @property
     def counts(self) -> dict[str, dict[str, float]]:
         """The margins as counts of a population of known size."""
-        size = float(self.frame["w"].sum())
-        return {name: {level: size * share for level, share in margin.items()} for name, margin in self.margins.items()}
+        return rows.in_counts(self.margins, float(self.frame["w"].sum()))
 
     def design(self, frame: pd.DataFrame | None = None) -> survey.Design:
         """The design of the sample, perhaps with the data changed."""

@@ -11,6 +11,7 @@ from scipy import stats
 
 import survey
 from survey.intervals import IntervalMethod, proportion_interval
+from tests.reference.extract import REPLICATED
 from tests.reference_data import (
     API_DESIGNS,
     ESTIMATE,
@@ -27,7 +28,7 @@ from tests.reference_data import (
 )
 from tests.test_reference_api import PROPORTIONS
 from tests.test_reference_api import make as api_design
-from tests.test_reference_quantiles import REPLICATES, replicate_design
+from tests.test_reference_quantiles import replicate_design
 
 # our method -> svyciprop's. Its "logit" is its "xlogit" found by iteration, to 1e-9 only
 METHODS: Mapping[IntervalMethod, str] = {
@@ -114,7 +115,7 @@ def test_schools_with_normal_quantiles(name: str) -> None:
         same_bounds(float(low), float(high), entry, f"{name} {method}", method == "asin" and folded(entry, df, 0.95))
 
 
-@pytest.mark.parametrize("which", REPLICATES)
+@pytest.mark.parametrize("which", REPLICATED)
 def test_replicate_weights(which: str) -> None:
     entry = shared_values("api/api_calib_rep.json")["rep"][which]
     design = replicate_design(entry, which, f"api{which.split('_')[0]}", "base")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import survey
 from survey.replicate_sets import ReplicateKind
 from tests.quantiles_on_rows import RULES, quantile
+from tests.reference.extract import REPLICATED
 from tests.reference_data import (
     API_DESIGNS,
     ESTIMATE,
@@ -42,19 +43,6 @@ TIED = ("srs", 0.05)
 # crossing, our interval holds every value that is not rejected
 CROSSED_TWICE = ("clus1_nofpc", 547)
 EQUAL_WEIGHTS = ("srs", "clus1", "clus1_nofpc")
-REPLICATES = (
-    "clus1_JK1",
-    "clus1_JK1_mse",
-    "clus1_nofpc_JK1",
-    "strat_JKn",
-    "strat_JKn_mse",
-    "clus2_JK1",
-    "clus1_bootstrap",
-    "clus1_subbootstrap",
-    "clus1_subbootstrap_mse",
-    "strat_subbootstrap",
-    "clus2_mrbbootstrap",
-)
 RECALIBRATED = {  # replicates of a calibrated design -> column of the full-sample weights
     "JK1_rake": "rake_tight",
     "JK1_poststrat": "poststratify_stype",
@@ -217,7 +205,7 @@ def replicate_design(
 
 
 @pytest.mark.parametrize("kind", [*WOODRUFF, "quantile"])
-@pytest.mark.parametrize("which", [*REPLICATES, *RECALIBRATED])
+@pytest.mark.parametrize("which", [*REPLICATED, *RECALIBRATED])
 def test_replicate_weights(which: str, kind: str) -> None:
     """A jackknife is refused for `interval="replication"`; its weights named a bootstrap give R's numbers."""
     calibrated_ones = which in RECALIBRATED

@@ -209,11 +209,6 @@ def test_mse_centres_at_the_estimate() -> None:
 MARGINS = {"g": {"a": 0.4, "b": 0.6}, "m": {"x": 0.3, "y": 0.3, "z": 0.4}}
 
 
-def in_counts(margins: dict[str, dict[str, float]], size: float) -> dict[str, dict[str, float]]:
-    """Margins as counts of a population of known size."""
-    return {name: {level: size * share for level, share in margin.items()} for name, margin in margins.items()}
-
-
 @pytest.mark.parametrize("kind", ["JKn", "bootstrap", "SDR"])
 def test_every_replicate_meets_the_margins(kind: Any) -> None:
     raked = survey.rake(clustered(sample(9, size=12)), MARGINS)
@@ -224,7 +219,7 @@ def test_every_replicate_meets_the_margins(kind: Any) -> None:
             shares = pd.Series(column).groupby(made.frame[name].to_numpy()).sum() / column.sum()
             np.testing.assert_allclose(shares[list(targets)], list(targets.values()), atol=1e-9)
     assert (survey.mean(made, ["g", "m"]).std_error <= 1e-8).all()
-    counted = survey.rake(clustered(sample(9, size=12)), in_counts(MARGINS, whole))
+    counted = survey.rake(clustered(sample(9, size=12)), rows.in_counts(MARGINS, whole))
     known = survey.replicate(counted, kind=kind, replicates=20, rng=np.random.default_rng(2))
     np.testing.assert_allclose(weights_of(known).sum(axis=0), whole, rtol=1e-9)
     assert (survey.total(known, ["g", "m"]).std_error <= 1e-8 * whole).all()
@@ -236,7 +231,7 @@ def test_every_replicate_meets_the_margins(kind: Any) -> None:
 
 def test_ignoring_the_calibration_would_give_another_error() -> None:
     frame = sample(9, size=12)
-    counts = in_counts(MARGINS, float(frame["w"].sum()))
+    counts = rows.in_counts(MARGINS, float(frame["w"].sum()))
     made = survey.replicate(survey.rake(clustered(frame), counts), kind="JKn")
     fixed = clustered(frame.assign(w=survey.rake(clustered(frame), MARGINS).weights))
     total = "m"

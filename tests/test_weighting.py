@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import survey
+from tests.brute_force import in_counts
 
 
 def design(**columns: Any) -> survey.Design:
@@ -89,10 +90,9 @@ def test_a_domain_is_weighted_before_it_is_chosen() -> None:
 
 def test_shares_keep_the_sum_of_the_weights_and_counts_set_it() -> None:
     margins = {"sex": {"m": 0.3, "f": 0.7}, "age": {"young": 0.6, "old": 0.4}}
-    counts = {name: {level: share * 5000 for level, share in margin.items()} for name, margin in margins.items()}
     raked = survey.rake(design(), margins)
     assert raked.weights.sum() == pytest.approx(20)
-    counted = survey.rake(design(), counts)
+    counted = survey.rake(design(), in_counts(margins, 5000))
     np.testing.assert_allclose(counted.weights, raked.weights * 250, rtol=1e-8)
     (step,) = raked.calibrations
     assert (step.method, step.largest_gap <= 1e-10, step.iterations > 1) == ("rake", True, True)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.report.regression import nets_of
 from analysis.study import Study
 from analysis.verdicts import with_column
 from survey import Design, EstimationError, ModelComparison, compare_models
@@ -54,7 +53,7 @@ def gradients(study: Study) -> tuple[Gradients | None, str | None]:
     answers = tuple(label for label in study.outcome.labels if (design.frame[study.settings.outcome] == label).any())
     try:
         found = compare_models(
-            design, formulas, list(study.settings.predictors), nets=nets_of(study.outcome.nets, answers)
+            design, formulas, list(study.settings.predictors), nets=study.outcome.nets_among(answers)
         )
         tests = found.tests(focus)
     except EstimationError as error:

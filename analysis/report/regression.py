@@ -54,7 +54,7 @@ def regress(study: Study) -> Regression:
     EstimationError : the model cannot be fitted: separation, or an answer that nobody gave.
     """
     fit = ordinal(study.settings.formula, study.design)
-    nets = nets_of(study.outcome.nets, fit.levels)
+    nets = study.outcome.nets_among(fit.levels)
     effects = [average_effects(fit, name, nets=nets).tidy() for name in study.settings.predictors]
     first = study.settings.predictors[0]
     along = list(fit.matrix.dtypes[first].categories)
@@ -70,12 +70,6 @@ def regress(study: Study) -> Regression:
         parallel=parallel,
         unmade=unmade,
     )
-
-
-def nets_of(nets: Mapping[str, Sequence[str]], levels: Sequence[object]) -> dict[str, list[object]]:
-    """The nets of an outcome, without answers that nobody gave."""
-    kept = {net: [level for level in levels if level in members] for net, members in nets.items()}
-    return {net: members for net, members in kept.items() if members}
 
 
 def merged(design: Design, outcome: str, steps: Mapping[str, Sequence[str]]) -> Design:

@@ -20,6 +20,25 @@ from tests.sources import leaves, sources
 from tests.validation.rows import REGISTRY, made_rows
 
 CALIBRATED, MORE, IID = "api/api_calib_rep.json", "ordinal_iid/ordinal_more.json", "ordinal_iid/ordinal_iid.json"
+WITH_STANDARD_ERRORS = (  # parts of the results of a calibrated design that hold variances, or follow from them
+    "mean.se.",
+    "mean.vcov.",
+    "mean.ci95.",
+    "mean.df",
+    "total.se.",
+    "total.vcov.",
+    "by.table.se",
+    "by.vcov_diag",
+    "by_sw.table.se",
+    "by_sw.vcov_diag",
+    "domain.se.",
+    "domain.vcov.",
+    "ciprop.var",
+    "ciprop.ci",
+    "chisq.statistic.",
+    "chisq.parameter.",
+    "chisq.p.value",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +109,7 @@ UNCOMPARED: tuple[Uncompared, ...] = (
         "brute force in "
         "`tests/test_reference_calibration.py`, and with `calibrate`'s on other designs.",
         tuple(
-            f"{CALIBRATED}: {name}.rake_tight.{part}"
-            for name in ("strat", "clus2")
-            for part in (
-                "mean.se.",
-                "mean.vcov.",
-                "mean.ci95.",
-                "mean.df",
-                "total.se.",
-                "total.vcov.",
-                "by.table.se",
-                "by.vcov_diag",
-                "by_sw.table.se",
-                "by_sw.vcov_diag",
-                "domain.se.",
-                "domain.vcov.",
-                "ciprop.var",
-                "ciprop.ci",
-                "chisq.statistic.",
-                "chisq.parameter.",
-                "chisq.p.value",
-            )
+            f"{CALIBRATED}: {name}.rake_tight.{part}" for name in ("strat", "clus2") for part in WITH_STANDARD_ERRORS
         ),
     ),
     Uncompared(
@@ -118,28 +117,7 @@ UNCOMPARED: tuple[Uncompared, ...] = (
         "Deliberately not followed (see above). Weights and estimates are compared; R's totals are "
         "reproduced on rows in "
         "`tests/test_reference_calibration2.py`.",
-        tuple(
-            f"{CALIBRATED}: clus1.rake_trim_10_50.{part}"
-            for part in (
-                "mean.se.",
-                "mean.vcov.",
-                "mean.ci95.",
-                "mean.df",
-                "total.se.",
-                "total.vcov.",
-                "by.table.se",
-                "by.vcov_diag",
-                "by_sw.table.se",
-                "by_sw.vcov_diag",
-                "domain.se.",
-                "domain.vcov.",
-                "ciprop.var",
-                "ciprop.ci",
-                "chisq.statistic.",
-                "chisq.parameter.",
-                "chisq.p.value",
-            )
-        ),
+        tuple(f"{CALIBRATED}: clus1.rake_trim_10_50.{part}" for part in WITH_STANDARD_ERRORS),
     ),
     Uncompared(
         "Results of R's `rake` with its default tolerance",
