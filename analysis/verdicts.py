@@ -29,7 +29,7 @@ from survey import (
     topline,
 )
 from survey.printing import number, round_half_up
-from survey.reliability import UNRELIABLE
+from survey.tidy import UNRELIABLE
 
 Kind = Literal["exact", "rounded", "direction", "text", "digits"]
 

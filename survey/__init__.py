@@ -47,9 +47,10 @@ from survey.records import read_respondents, write_respondents
 from survey.replication import replicate
 from survey.residuals import residual_means, residuals
 from survey.score_test import score_test
+from survey.summaries import calibration_summary, margin_table, weight_summary
 from survey.tabulation import Table, crosstab, topline
 from survey.trimming import trim, trim_and_rake, trimming_table
-from survey.weighting import calibration_summary, margin_table, poststratify, rake, weight_summary
+from survey.weighting import poststratify, rake
 
 __all__ = [
     "Banner",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
-from survey.cells import compress, sum_by_code
+from survey.codes import compress, sum_by_code
 from survey.design import Design, check_design
 from survey.errors import CalibrationError, did_you_mean, shown, some
 from survey.margins import EXAMPLE, Margins, Target, checked_margins

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
+from survey.arguments import by_names
 from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
-from survey.estimates import by_names
 from survey.links import LINKS, log_difference
 from survey.model_matrix import ModelMatrix
 from survey.ordinal import OrdinalFit

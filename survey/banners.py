@@ -10,15 +10,15 @@ import pandas as pd
 
 from survey.answers import Nets
 from survey.cells import Missing
+from survey.console import console
 from survey.design import Design
 from survey.errors import EstimationError, did_you_mean
 from survey.independence import TestMethod
 from survey.intervals import IntervalMethod
 from survey.items import Item
-from survey.printing import console
 from survey.statistics import Share
-from survey.table_columns import TOTAL
 from survey.tabulation import Table, crosstab, tested, topline, with_bases
+from survey.tidy import TOTAL
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from survey.arguments import check_kind
 from survey.arrays import FloatArray
-from survey.errors import EstimationError, check_kind
-from survey.estimates import Estimate, t_interval
+from survey.errors import EstimationError
+from survey.estimates import Estimate
 from survey.few_clusters import check_cr2, regression
+from survey.intervals import t_interval
 from survey.links import LINKS, log_difference
 from survey.ordinal import OrdinalFit
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
+from survey.arguments import check_choice
 from survey.arrays import FloatArray
 from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
 from survey.design import Calibration, Design
 from survey.errors import CalibrationError
 from survey.feasibility import Bounds, cell_limits, checked_bounds, explain
 from survey.margins import Margins, check_iterations
-from survey.weighting import add_step
+from survey.steps import add_step
 
 Distance = Literal["linear", "raking", "logit"]
 
@@ -262,8 +263,7 @@ def _step(dual: _Dual, b: FloatArray) -> FloatArray | None:
 
 def _curve(distance: Distance, bounds: Bounds | None) -> _Distance:
     """F, its derivative and its integral for a distance and bounds."""
-    if distance not in get_args(Distance):
-        raise CalibrationError(f"`distance` must be one of {', '.join(get_args(Distance))}; got {distance!r}.")
+    check_choice(distance, Distance, "distance", CalibrationError)
     if bounds is None and distance == "logit":
         raise CalibrationError('`bounds` must be given for distance="logit", such as (0.3, 3).')
     low, high = (-np.inf, np.inf) if bounds is None else checked_bounds(bounds)

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
+from survey.codes import code_values, compress, margin_codes, mixed_radix, sum_by_code
 from survey.design import Design, check_design
-from survey.errors import EstimationError, did_you_mean, shown, some
+from survey.errors import EstimationError, did_you_mean, some
 from survey.replicate_sets import Replicates
 from survey.sampling_stages import Stage
 
 Missing = Literal["drop", "fail"]
 NULLABLE = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}
-DENSE_KEYS = 1 << 20  # a key space up to this size is counted in one array instead of being hashed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +118,7 @@ def collapse(design: Design, variables: Sequence[str], missing: Missing = "drop"
     """
     check_design(design)
     frame, base = design.frame, design.base_weights
-    if missing not in get_args(Missing):
-        raise EstimationError(f"`missing` must be one of {', '.join(get_args(Missing))}; got {missing!r}.")
+    check_choice(missing, Missing, "missing")
     variables = list(dict.fromkeys(variables))
     unknown = [name for name in variables if name not in frame.columns]
     if unknown:
@@ -212,27 +212,6 @@ def _inside(design: Design, variables: Sequence[str], codes: Sequence[IntArray],
     return inside
 
 
-def sum_by_code(codes: IntArray, values: FloatArray, size: int = 0) -> FloatArray:
-    """Sums of (n,) values by code; at least `size` of them."""
-    sums: FloatArray = np.bincount(codes, weights=values, minlength=size).astype(np.float64, copy=False)
-    return sums
-
-
-def code_values(column: pd.Series[Any]) -> tuple[IntArray, pd.Index[Any]]:
-    """(n,) code of each value, -1 where missing, and the values in order (categories keep theirs)."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(), column.cat.categories  # type: ignore[return-value]  # small integers
-    try:
-        codes, values = pd.factorize(column, sort=True)
-    except TypeError as error:  # what cannot be hashed
-        first = column.dropna().iloc[0]
-        raise EstimationError(
-            f"`{column.name}` must hold numbers or text; it holds {type(first).__name__}s, such as {shown(first)}. "
-            "Make a column of each part, such as one for each option of a question with several answers."
-        ) from error
-    return codes, pd.Index(values)
-
-
 def _decode(dtype: object, values: pd.Index[Any], codes: IntArray) -> pd.Series[Any]:
     """Values of the patterns, in the type of the column they came from."""
     if isinstance(dtype, pd.CategoricalDtype):
@@ -241,36 +220,6 @@ def _decode(dtype: object, values: pd.Index[Any], codes: IntArray) -> pd.Series[
     if (codes < 0).any() and column.dtype.kind in "iub":  # whole numbers stay whole beside missing ones
         column = column.astype(NULLABLE[column.dtype.kind])
     return column.reindex(codes).reset_index(drop=True)
-
-
-def mixed_radix(codes: Sequence[IntArray], sizes: Sequence[int], n: int) -> tuple[IntArray, int]:
-    """One integer key per combination of codes, and the size of the key space.
-
-    Missing codes (-1) give keys without meaning; the caller leaves those rows out.
-    """
-    key, size = np.zeros(n, dtype=np.int64), 1
-    for code, levels in zip(codes, sizes, strict=True):
-        if size * max(levels, 1) >= 1 << 60:
-            key, uniques = pd.factorize(key)
-            size = len(uniques)
-        key = key * max(levels, 1) + code
-        size *= max(levels, 1)
-    return key, size
-
-
-def compress(key: IntArray, size: int) -> tuple[IntArray, IntArray]:
-    """Dense (n,) codes of keys below `size`, in key order, and the position of the first row of each."""
-    if size <= max(DENSE_KEYS, 4 * key.size):
-        first = np.full(size, -1, dtype=np.intp)
-        first[key[::-1]] = np.arange(key.size - 1, -1, -1)
-        present = np.flatnonzero(first >= 0)
-        dense = np.empty(size, dtype=np.intp)
-        dense[present] = np.arange(present.size)
-        return dense[key], first[present]
-    codes, uniques = pd.factorize(key, sort=True)
-    first = np.empty(len(uniques), dtype=np.intp)
-    first[codes[::-1]] = np.arange(key.size - 1, -1, -1)
-    return codes, first
 
 
 def _calibration_key(design: Design) -> tuple[IntArray, int]:
@@ -319,21 +268,3 @@ def _calibration_cells(
         estimated = step.method in ("nonresponse", "trim")
         steps.append(CalibrationCells(np.hstack(columns), weight, factor, estimated, step.of_shares))
     return tuple(steps)
-
-
-def margin_codes(frame: pd.DataFrame, margin: Sequence[str], targets: pd.Series[float]) -> IntArray:
-    """(n,) position of each row's level, or combination of levels, in the targets; -1 where it has none."""
-    if not margin:
-        return np.zeros(len(frame), dtype=np.intp)
-    if len(margin) == 1:
-        column = frame[margin[0]]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            position = targets.index.get_indexer(column.cat.categories)
-            return np.append(position, -1)[column.cat.codes.to_numpy()]
-        return targets.index.get_indexer(pd.Index(column))
-    coded = [code_values(frame[name]) for name in margin]
-    key, size = mixed_radix([codes for codes, _ in coded], [len(values) for _, values in coded], len(frame))
-    known = np.all([codes >= 0 for codes, _ in coded], axis=0)
-    dense, first = compress(np.where(known, key, size), size + 1)
-    found = pd.MultiIndex.from_arrays([np.asarray(values)[codes[first]] for codes, values in coded])
-    return np.where(known, targets.index.get_indexer(found)[dense], -1)

@@ -12,11 +12,13 @@ import pandas as pd
 import scipy
 
 from survey import statistics
+from survey.arguments import as_name, as_names, check_kind, check_level
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design
-from survey.errors import EstimationError, check_kind, did_you_mean
-from survey.estimates import Estimate, as_name, as_names, check_level, estimate, t_interval
+from survey.errors import EstimationError, did_you_mean
+from survey.estimates import Estimate, estimate
 from survey.hypotheses import Correction, TestResult, adjust_p_values, t_test_of
+from survey.intervals import t_interval
 from survey.statistics import Domains, Terms
 
 NO_VARIANCE = 1e-20  # of the two variances: a difference that varies less is constant but for rounding

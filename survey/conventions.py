@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from survey.arguments import as_name, by_names, check_choice
 from survey.arrays import FloatArray
 from survey.design import Design, LonelyDomain, check_design
 from survey.errors import EstimationError
-from survey.estimates import Estimate, as_name, by_names, mean, proportion, t_interval, total
-from survey.intervals import proportion_interval
+from survey.estimates import Estimate, mean, proportion, total
+from survey.intervals import proportion_interval, t_interval
 from survey.quantile_rules import QuantileRule
 from survey.quantiles import quantile
 
@@ -97,10 +98,7 @@ def compare_conventions(
     ------
     EstimationError : an unknown statistic, a design with replicate weights, or what the statistic itself refuses.
     """
-    if statistic not in get_args(ComparedStatistic):
-        raise EstimationError(
-            f"`statistic` must be one of {', '.join(get_args(ComparedStatistic))}; got {statistic!r}."
-        )
+    check_choice(statistic, ComparedStatistic, "statistic")
     check_design(design)
     as_name(x, "x")
     if design.replicates is not None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from survey.arguments import check_choice, check_kind, check_switch
 from survey.arrays import BoolArray, FloatArray
-from survey.design_columns import as_pandas, check_column, check_name, check_switch, names_of, weights_of
+from survey.design_columns import as_pandas, check_column, check_name, names_of, weights_of
 from survey.domain_conditions import rows_inside
-from survey.errors import DesignError, check_kind
+from survey.errors import DesignError
 from survey.replicate_sets import ReplicateKind, Replicates, check_replicates, scales_of
 from survey.sampling_stages import Stage, stages_of
-from survey.schema import gives_copies
+from survey.tidy import gives_copies
 
 LonelyPSU = Literal["fail", "adjust", "average", "certainty", "remove"]
 LonelyDomain = Literal["keep", "adjust"]
@@ -132,12 +133,8 @@ class Design:
         if self.stages:
             return  # made by `replace` from a design that was checked
         frame = as_pandas(self.data)
-        if self.lonely_psu not in get_args(LonelyPSU):
-            raise DesignError(f"`lonely_psu` must be one of {', '.join(get_args(LonelyPSU))}; got {self.lonely_psu!r}.")
-        if self.lonely_domain not in get_args(LonelyDomain):
-            raise DesignError(
-                f"`lonely_domain` must be one of {', '.join(get_args(LonelyDomain))}; got {self.lonely_domain!r}."
-            )
+        check_choice(self.lonely_psu, LonelyPSU, "lonely_psu", DesignError)
+        check_choice(self.lonely_domain, LonelyDomain, "lonely_domain", DesignError)
         if self.lonely_domain == "adjust" and self.lonely_psu not in ("adjust", "average"):
             raise DesignError(
                 f'`lonely_domain`="adjust" applies the rule of `lonely_psu` to domains, which must be "adjust" or '
@@ -264,8 +261,7 @@ class Design:
         ----------
         Wolter (2007), ch. 3-5; Fay and Train (1995) for SDR. R equivalent: survey::svrepdesign.
         """
-        if kind not in get_args(ReplicateKind):
-            raise DesignError(f"`kind` must be one of {', '.join(get_args(ReplicateKind))}; got {kind!r}.")
+        check_choice(kind, ReplicateKind, "kind", DesignError)
         check_switch(mse, "mse")
         if weight is None:
             raise DesignError("`weight` must name the column of full-sample weights; got None.")

@@ -33,12 +33,6 @@ def as_pandas(data: Any) -> pd.DataFrame:
     return frame
 
 
-def check_switch(value: object, argument: str) -> None:
-    """Raise unless an argument is True or False: the text "False" would count as true."""
-    if not isinstance(value, bool | np.bool_):
-        raise DesignError(f"`{argument}` must be True or False; got {value!r}.")
-
-
 def check_name(name: object, argument: str) -> None:
     """Raise unless an argument is the name of one column, or None."""
     if name is None or isinstance(name, str):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import scipy
 
+from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
-from survey.errors import ConvergenceError, EstimationError, check_kind
+from survey.errors import ConvergenceError, EstimationError
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (
     answer_codes,
@@ -71,8 +72,7 @@ def vif(fit: OrdinalFit, *, by: Unit = "term") -> pd.DataFrame:
     factor is that of a column. R equivalents: car::vif; svydiags::svyvif.
     """
     check_kind(fit, OrdinalFit, "fit")
-    if by not in get_args(Unit):
-        raise EstimationError(f"`by` must be one of {', '.join(get_args(Unit))}; got {by!r}.")
+    check_choice(by, Unit, "by")
     shape = curvature(fit)
     p = shape.scaled.shape[1]
     names = list(fit.matrix.terms) if by == "term" else list(fit.matrix.columns)
@@ -137,8 +137,7 @@ def model_fit_test(fit: OrdinalFit, *, method: FitTest = "score-groups", groups:
     (2004), Statistics in Medicine 23:999. R equivalents: generalhoslem.
     """
     check_kind(fit, OrdinalFit, "fit")
-    if method not in get_args(FitTest):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(FitTest))}; got {method!r}.")
+    check_choice(method, FitTest, "method")
     if isinstance(groups, bool) or not isinstance(groups, int) or groups < 3:
         raise EstimationError(f"`groups` must be a whole number, 3 or more; got {groups!r}. Ten are usual.")
     check_parallel(fit)

@@ -17,7 +17,6 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray
 from survey.banners import Banner
 from survey.errors import DisclosureError
-from survey.printing import CONFIDENTIAL
 from survey.suppression import (
     Grid,
     Suppression,
@@ -28,8 +27,8 @@ from survey.suppression import (
     secret_nets,
     suppress,
 )
-from survey.table_columns import TOTAL
 from survey.tabulation import Table
+from survey.tidy import CONFIDENTIAL, TOTAL
 
 MINIMUM_COUNT = 10
 MASKED = ("estimate", "std_error", "df", "conf_low", "conf_high", "n_eff", "deff")

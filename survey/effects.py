@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from survey.arguments import as_names, check_kind, check_level, refuse_reserved
 from survey.arrays import FloatArray
 from survey.averages import (
     Average,
@@ -26,9 +27,9 @@ from survey.averages import (
     groups_of,
     with_values,
 )
-from survey.errors import EstimationError, check_kind, did_you_mean
-from survey.estimates import Estimate, as_names, check_level, refuse_reserved, t_interval
-from survey.intervals import proportion_interval
+from survey.errors import EstimationError, did_you_mean
+from survey.estimates import Estimate
+from survey.intervals import proportion_interval, t_interval
 from survey.ordinal import OrdinalFit
 from survey.variance import covariance
 

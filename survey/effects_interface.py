@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from survey.arguments import check_kind
 from survey.arrays import FloatArray
-from survey.errors import EstimationError, SurveyError, check_kind
+from survey.errors import EstimationError, SurveyError
 from survey.information import log_probabilities
 from survey.links import LINKS
 from survey.ordinal import OrdinalFit

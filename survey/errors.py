@@ -7,21 +7,11 @@ what to do about it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import TypeVar
 
 Named = TypeVar("Named")
 MOST_NAMED = 20  # names that a message lists
-MADE_BY: Mapping[str, str] = MappingProxyType(
-    {
-        "Codebook": "Read one with survey.Codebook.from_yaml(path).",
-        "Design": "Make one with survey.Design(frame, weight=...).",
-        "Estimate": "Make one with survey.mean(design, ...) or another estimate.",
-        "OrdinalFit": "Make one with survey.ordinal(formula, design).",
-    }
-)
-"""How to come by what a function asks for."""
 
 
 class SurveyError(ValueError):
@@ -97,19 +87,3 @@ def did_you_mean(word: object, candidates: Iterable[object]) -> str:
     """Return " Did you mean 'x'?" for the candidate nearest to a word, or nothing."""
     near = nearest(word, candidates)
     return "" if near is None else f" Did you mean {shown(near)}?"
-
-
-def check_kind(value: object, kind: type, argument: str, error: type[SurveyError] | None = None) -> None:
-    """Raise unless an argument is what its function works on, such as a design and not the frame it is made of.
-
-    Parameters
-    ----------
-    kind : a class of the package that `MADE_BY` knows.
-    error : class of the error; `EstimationError` otherwise.
-    """
-    if isinstance(value, kind):
-        return
-    found = value.__name__ + " itself" if isinstance(value, type) else type(value).__name__
-    raise (error or EstimationError)(
-        f"`{argument}` must be a survey.{kind.__name__}; got {found}. {MADE_BY[kind.__name__]}"
-    )

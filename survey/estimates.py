@@ -9,20 +9,20 @@ from numbers import Number
 
 import numpy as np
 import pandas as pd
-import scipy
 from numpy.typing import ArrayLike
 
 from survey import functions, statistics
+from survey.arguments import as_name, as_names, by_names, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
+from survey.console import console
 from survey.design import Design
 from survey.errors import EstimationError, did_you_mean
 from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
 from survey.functions import Function
-from survey.intervals import IntervalMethod, proportion_interval
-from survey.printing import console
-from survey.schema import RESULT_COLUMNS, gives_copies
+from survey.intervals import IntervalMethod, proportion_interval, t_interval
 from survey.statistics import Domains, Statistic, Terms
+from survey.tidy import gives_copies
 from survey.variance import covariance, degrees_of_freedom
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
@@ -297,19 +297,6 @@ def _matrix(weights: ArrayLike) -> FloatArray:
     return matrix
 
 
-def t_interval(value: FloatArray, std_error: FloatArray, df: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-    """Bounds: value plus and minus the t quantile of the level times the standard error; NaN where df is 0."""
-    check_level(level)
-    half = scipy.special.stdtrit(np.where(df > 0, df, np.nan), 0.5 + level / 2) * std_error
-    return value - half, value + half
-
-
-def check_level(level: float) -> None:
-    """Raise unless a confidence level lies between 0 and 1."""
-    if not isinstance(level, float | np.floating) or not 0 < level < 1:
-        raise EstimationError(f"`level` must lie between 0 and 1, as 0.95 does; got {level!r}.")
-
-
 def estimate(
     cells: Cells,
     statistic: Statistic,
@@ -489,48 +476,6 @@ def _refuse_numbers_in_disguise(cells: Cells, name: str) -> None:
             f"`x` must be numeric or categorical; {name!r} holds numbers, such as {values[0]!s}, as {column.dtype}. "
             "Make it numeric (pandas.to_numeric) to average it, or a pandas Categorical to count its levels."
         )
-
-
-def by_names(by: str | Sequence[str] | None, variables: Sequence[str] = ()) -> list[str]:
-    """Names of by-variables, none of them that of a result column or one of the variables that are estimated."""
-    names = as_names(by, "by")
-    refuse_reserved(names, "by")
-    twice = [name for name in names if name in variables]
-    if twice:
-        raise EstimationError(f"`by` must be other variables than those that are estimated; got {twice[0]!r} twice.")
-    return names
-
-
-def as_name(name: object, argument: str) -> str:
-    """Argument that must be one column name."""
-    if not isinstance(name, str):
-        raise EstimationError(f"`{argument}` must be one column name; got {name!r}.")
-    return name
-
-
-def refuse_reserved(names: Sequence[str], argument: str) -> None:
-    """Raise where a variable that labels results has the name of one of their columns."""
-    taken = [name for name in names if name in RESULT_COLUMNS]
-    if taken:
-        raise EstimationError(
-            f"`{argument}` must not have the name of a result column; {taken[0]!r} is one. Rename the variable."
-        )
-
-
-def as_names(names: str | Sequence[str] | None, argument: str) -> list[str]:
-    """Argument that is a name, several names or nothing, as a list of distinct names."""
-    if names is None:
-        return []
-    if isinstance(names, str):
-        return [names]
-    listed = list(names) if isinstance(names, Sequence | pd.Index) else [names]
-    if not all(isinstance(name, str) for name in listed):
-        simple = isinstance(names, int | float | list | tuple | set)
-        found = repr(names) if simple else type(names).__name__
-        raise EstimationError(f"`{argument}` must be a column name or a list of them; got {found}.")
-    if len(set(listed)) < len(listed):
-        raise EstimationError(f"`{argument}` must name each variable once; got {listed}.")
-    return listed
 
 
 def proportion(

@@ -17,11 +17,12 @@ Pustejovsky and Tipton (2018), J. Business & Economic Statistics 36:672, eq. 9-1
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
 
+from survey.arguments import check_choice
 from survey.arrays import FloatArray
 from survey.cells import Cells
 from survey.errors import EstimationError
@@ -131,8 +132,7 @@ class FewClusters:
 
 def check_method(variance: VarianceMethod) -> None:
     """Raise unless the name of a variance method is known."""
-    if variance not in get_args(VarianceMethod):
-        raise EstimationError(f"`variance` must be one of {', '.join(get_args(VarianceMethod))}; got {variance!r}.")
+    check_choice(variance, VarianceMethod, "variance")
 
 
 def check_cr2(cells: Cells) -> None:

@@ -26,7 +26,7 @@ from survey.figure_layout import (
 )
 from survey.figure_style import INK, LINE, PAPER, SMALL_SIZE, WIDTH, figure_style, ink_on, shades_of, text_width
 from survey.printing import number, percent
-from survey.reliability import UNRELIABLE
+from survey.tidy import UNRELIABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

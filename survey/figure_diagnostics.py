@@ -25,7 +25,7 @@ from survey.figure_layout import (
 from survey.figure_marks import blocks_of_rows, column_head, draw_intervals, height_of
 from survey.figure_style import ACCENT, ACCENT_DARK, CONTRAST, INK, PAPER, figure_style
 from survey.printing import interval, number, term_and_level
-from survey.reliability import UNRELIABLE
+from survey.tidy import UNRELIABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

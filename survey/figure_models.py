@@ -44,9 +44,8 @@ from survey.figure_style import (
     shades_of,
     wrap,
 )
-from survey.odds_ratios import ODDS_RATIO, SLOPE, as_odds_ratios
 from survey.printing import interval, number, percent, term_and_level
-from survey.reliability import UNRELIABLE
+from survey.tidy import ODDS_RATIO, SLOPE, UNRELIABLE, as_odds_ratios
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ import pandas as pd
 
 from survey.errors import EstimationError
 from survey.figure_layout import Source, frame_of, in_order, visible
-from survey.odds_ratios import ODDS_RATIO, SLOPE
 from survey.printing import number, percent
+from survey.tidy import ODDS_RATIO, SLOPE
 
 Chart: TypeAlias = Literal["dots", "composition", "likert", "coefficients", "probabilities", "weights", "margins"]
 

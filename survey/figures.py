@@ -43,7 +43,7 @@ from survey.figure_style import (
 from survey.figure_text import describe
 from survey.figure_weighting import margins, weights
 from survey.printing import percent
-from survey.reliability import UNRELIABLE
+from survey.tidy import UNRELIABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

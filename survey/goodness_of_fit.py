@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import scipy
 
 from survey import statistics
+from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design
 from survey.errors import EstimationError, did_you_mean, shown
-from survey.estimates import as_name
 from survey.hypotheses import TestResult
 from survey.independence import RaoScott, rao_scott
 from survey.statistics import Evaluate
@@ -57,8 +57,7 @@ def goodness_of_fit(
     Rao and Scott (1981), JASA 76:221. R equivalent: survey::svygofchisq, whose X^2 is that of the weighted
     counts and grows with the scale of the weights.
     """
-    if method not in get_args(FitMethod):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(FitMethod))}; got {method!r}.")
+    check_choice(method, FitMethod, "method")
     if not isinstance(shares, Mapping | pd.Series):
         raise EstimationError(
             f"`shares` must give the share of each level, as {{'Male': 0.49, 'Female': 0.51}}; got "

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import scipy
 from numpy.typing import ArrayLike
 
+from survey.arguments import check_choice
 from survey.arrays import FloatArray
+from survey.console import console
 from survey.errors import EstimationError
 from survey.estimates import Estimate
-from survey.printing import console
 
 Correction = Literal["holm", "benjamini-hochberg", "none"]
 
@@ -168,8 +169,7 @@ def adjust_p_values(p_values: ArrayLike, correction: Correction = "holm") -> Flo
     ----------
     Holm (1979), Scand. J. Stat. 6:65; Benjamini and Hochberg (1995), JRSS B 57:289. Computed by pingouin.multicomp.
     """
-    if correction not in get_args(Correction):
-        raise EstimationError(f"`correction` must be one of {', '.join(get_args(Correction))}; got {correction!r}.")
+    check_choice(correction, Correction, "correction")
     raw = np.array(p_values, dtype=np.float64)
     if correction == "none" or raw.size == 0:
         return raw

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells, code_values
+from survey.cells import Cells
+from survey.codes import code_values
 from survey.errors import EstimationError, shown
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
 from survey.quadratic_forms import sum_of_chisq_sf
@@ -72,8 +74,7 @@ def test_independence(cells: Cells, table: TwoWay, method: TestMethod) -> TestRe
     Rao and Scott (1984), Ann. Stat. 12:46; Thomas and Rao (1987), JASA 82:630. R equivalent: survey::svychisq
     (statistic = "F", "Chisq", "saddlepoint", "lincom", "Wald", "adjWald").
     """
-    if method not in get_args(TestMethod):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(TestMethod))}; got {method!r}.")
+    check_choice(method, TestMethod, "method")
     if min(table.shape) < 2:
         raise EstimationError(
             f"`table` must have two rows and two columns with respondents to be tested; it is {table.shape[0]} x "

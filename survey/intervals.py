@@ -14,6 +14,8 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
+from survey.arguments import check_level
+from survey.arrays import FloatArray
 from survey.errors import EstimationError
 
 IntervalMethod: TypeAlias = Literal["logit", "korn-graubard", "wilson", "beta", "asin", "wald"]
@@ -193,3 +195,10 @@ def _wilson_bounds(p: _Floats, c: _Floats) -> tuple[_Floats, _Floats]:
     centre = (p + c / 2) / (1 + c)
     half = np.sqrt(c * p * (1 - p) + c**2 / 4) / (1 + c)
     return centre - half, centre + half
+
+
+def t_interval(value: FloatArray, std_error: FloatArray, df: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Bounds: value plus and minus the t quantile of the level times the standard error; NaN where df is 0."""
+    check_level(level)
+    half = scipy.special.stdtrit(np.where(df > 0, df, np.nan), 0.5 + level / 2) * std_error
+    return value - half, value + half

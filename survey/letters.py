@@ -11,9 +11,7 @@ import scipy
 
 from survey.arrays import FloatArray
 from survey.hypotheses import adjust_p_values
-
-MINIMUM_BASE = 50  # respondents that both columns need for a comparison
-ALPHA = 0.05
+from survey.tidy import LETTER_ALPHA, LETTER_BASE
 
 
 def column_letters(
@@ -40,7 +38,7 @@ def column_letters(
     Holm (1979), Scand. J. Stat. 6:65.
     """
     marks: list[list[str]] = [[] for _ in range(rows * columns)]
-    pairs = [(a, b) for a, b in combinations(range(columns), 2) if min(base[a], base[b]) >= MINIMUM_BASE]
+    pairs = [(a, b) for a, b in combinations(range(columns), 2) if min(base[a], base[b]) >= LETTER_BASE]
     names = letter_names(columns)
     for row in range(rows):
         tested, p_values = [], []
@@ -52,7 +50,7 @@ def column_letters(
                 p_values.append(2 * scipy.special.stdtr(df[a, b], -abs(share[i] - share[j]) / np.sqrt(variance)))
         if not tested:
             continue
-        for position in np.flatnonzero(adjust_p_values(p_values, "holm") <= ALPHA):
+        for position in np.flatnonzero(adjust_p_values(p_values, "holm") <= LETTER_ALPHA):
             i, j, a, b = tested[position]
             higher, lower = (i, b) if share[i] > share[j] else (j, a)
             marks[higher].append(names[lower])

@@ -5,17 +5,18 @@ The likelihood is that of weights scaled to mean 1, so that nothing here depends
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import scipy
 
+from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray
-from survey.errors import EstimationError, check_kind
-from survey.estimates import check_level, t_interval
+from survey.errors import EstimationError
 from survey.hypotheses import TestResult, wald_chisq
 from survey.information import answer_codes, check_simple_sample, limits_of, log_probabilities
+from survey.intervals import t_interval
 from survey.links import LINKS
 from survey.nesting import nesting
 from survey.ordinal import OrdinalFit
@@ -63,8 +64,7 @@ def likelihood_ratio_test(
     for argument, fit in (("smaller", smaller), ("larger", larger)):
         if argument == "larger" or fit is not None:
             check_kind(fit, OrdinalFit, argument)
-    if method not in get_args(Reference):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(Reference))}; got {method!r}.")
+    check_choice(method, Reference, "method")
     added = nesting(smaller, larger)
     below = larger.null_log_likelihood if smaller is None else smaller.log_likelihood
     statistic = max(2.0 * (larger.log_likelihood - below), 0.0)
@@ -125,8 +125,7 @@ def information_criteria(
         check_kind(fit, OrdinalFit, "fits")
     if not fits:
         raise EstimationError("`fits` must hold at least one model; none was given.")
-    if parameters not in get_args(Counted):
-        raise EstimationError(f"`parameters` must be one of {', '.join(get_args(Counted))}; got {parameters!r}.")
+    check_choice(parameters, Counted, "parameters")
     top = maximal if maximal is not None else max(fits, key=lambda fit: len(fit.params))
     rows = []
     for fit in fits:

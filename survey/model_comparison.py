@@ -15,18 +15,20 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from survey.arguments import as_names, check_level
 from survey.arrays import FloatArray, IntArray
 from survey.averages import Covariates
 from survey.cells import Cells, Missing, collapse
+from survey.console import console
 from survey.design import Design, check_design
 from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
-from survey.estimates import SHOWN, Estimate, as_names, check_level, t_interval
+from survey.estimates import SHOWN, Estimate
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, wald_chisq
+from survey.intervals import t_interval
 from survey.links import LinkName
 from survey.model_parts import specification
 from survey.ordinal import OrdinalFit, ordinal
-from survey.printing import console
 from survey.variance import covariance
 
 Since = Literal["first", "previous"]

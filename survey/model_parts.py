@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 
+from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
 from survey.cells import Cells
 from survey.design import Design
@@ -135,8 +135,7 @@ def specification(
     ------
     EstimationError : an unknown structure of the thresholds, or formulas that are not one-sided.
     """
-    if thresholds not in get_args(ThresholdName):
-        raise EstimationError(f"`thresholds` must be one of {', '.join(get_args(ThresholdName))}; got {thresholds!r}.")
+    check_choice(thresholds, ThresholdName, "thresholds")
     if offset is not None and not isinstance(offset, str):
         raise EstimationError(f"`offset` must be the name of a numeric column; got {offset!r}.")
     moved = "" if nominal is None else one_sided(nominal, "nominal")

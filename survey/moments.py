@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from survey import statistics
+from survey.arguments import as_name, as_names, by_names
 from survey.arrays import BoolArray, FloatArray
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design
 from survey.errors import EstimationError
-from survey.estimates import Estimate, as_name, as_names, by_names, estimate, t_interval
+from survey.estimates import Estimate, estimate
+from survey.intervals import t_interval
 from survey.statistics import Domains, Statistic
 
 CorrelationInterval = Literal["fisher", "wald"]

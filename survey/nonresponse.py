@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import sum_by_code
+from survey.codes import sum_by_code
 from survey.design import Calibration, Design, check_design
 from survey.errors import CalibrationError, did_you_mean, shown, some
 from survey.margins import Target
-from survey.weighting import add_step
+from survey.steps import add_step
 
 
 def adjust_nonresponse(design: Design, *, responded: str, cells: str | Sequence[str] = (), minimum: int = 10) -> Design:

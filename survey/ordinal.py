@@ -14,23 +14,23 @@ import pandas as pd
 import scipy
 from numpy.typing import ArrayLike
 
+from survey.arguments import check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
+from survey.console import console
 from survey.design import Design, check_design
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
-from survey.estimates import check_level, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
+from survey.intervals import t_interval
 from survey.likelihood import Convergence, CumulativeFit, fit_limits
 from survey.links import LINKS, LinkName
 from survey.model_matrix import ModelMatrix, outcome_name
 from survey.model_parts import ModelParts, model_parts, specification
-from survey.odds_ratios import as_odds_ratios
 from survey.predictors import Parameters, Predictors, ThresholdName
 from survey.predictors import thresholds as thresholds_of
-from survey.printing import console
 from survey.refitting import refit
-from survey.schema import gives_copies
 from survey.separation import separating_direction
+from survey.tidy import as_odds_ratios, gives_copies
 from survey.variance import covariance, degrees_of_freedom
 
 if TYPE_CHECKING:

@@ -7,18 +7,20 @@ answers, show what it averages: their slopes side by side, and tests that they a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import scipy
 
+from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells
-from survey.errors import ConvergenceError, EstimationError, check_kind
-from survey.estimates import Estimate, check_level, t_interval
+from survey.errors import ConvergenceError, EstimationError
+from survey.estimates import Estimate
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import answer_codes, check_parallel, check_simple_sample, scaled_weight
+from survey.intervals import t_interval
 from survey.likelihood import CumulativeFit, fit_limits
 from survey.links import LINKS
 from survey.ordinal import OrdinalFit
@@ -127,8 +129,7 @@ def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "brant") -> Te
     "model-brant": brant::brant, whose overall statistic inverts a matrix that is not symmetric.
     """
     check_kind(fit, OrdinalFit, "fit")
-    if method not in get_args(ParallelMethod):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(ParallelMethod))}; got {method!r}.")
+    check_choice(method, ParallelMethod, "method")
     if method in ("brant", "model-brant"):
         result = _brant(fit, "design" if method == "brant" else "model")
     else:
@@ -221,8 +222,7 @@ def _brant(fit: OrdinalFit, source: Source) -> TestResult:
 
 def _divisions(fit: OrdinalFit, source: Source) -> list[_Division]:
     """Binary models of all divisions."""
-    if source not in get_args(Source):
-        raise EstimationError(f"`source` must be one of {', '.join(get_args(Source))}; got {source!r}.")
+    check_choice(source, Source, "source")
     check_parallel(fit)
     if len(fit.levels) < 3:
         raise EstimationError(

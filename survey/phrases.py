@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from survey import printing
 from survey.errors import SurveyError
-from survey.reliability import UNRELIABLE
+from survey.tidy import UNRELIABLE
 
 if TYPE_CHECKING:
     from markupsafe import Markup

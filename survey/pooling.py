@@ -12,9 +12,10 @@ from typing import overload
 import numpy as np
 import pandas as pd
 
+from survey.arguments import check_level
 from survey.arrays import FloatArray
 from survey.errors import DisclosureError, EstimationError
-from survey.estimates import Estimate, check_level
+from survey.estimates import Estimate
 from survey.intervals import IntervalMethod
 from survey.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate, PooledFit, whole

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 
-import pandas as pd
+from survey.tidy import NOT_AVAILABLE
 
-NOT_AVAILABLE = "[x]"
-CONFIDENTIAL = "[c]"
-UNRELIABLE = "[u]"
 MORE = 3  # decimals that are added at most
-CONSOLE_ROWS = 30  # rows of a result that printing it shows
 SIGNIFICANT = 12  # digits kept before rounding; the ones behind are rounding error of sums of weights
 MINUS = "\N{MINUS SIGN}"
 PER_UNIT = "per unit"  # stands for the level of a number
@@ -111,33 +107,6 @@ def term_and_level(term: str) -> tuple[str, str]:
         names.append(coded[1] if coded else name)
         levels += [match[2]] if match else []
     return times.join(names), times.join(levels) or PER_UNIT
-
-
-def console(title: str, frame: pd.DataFrame, columns: Sequence[str], note: str = "") -> str:
-    """A result as text for the console: a title, the first rows of some columns, and a note.
-
-    Numbers have four significant digits; a row whose `shown` is False has marks in place of them.
-    """
-    rows = frame.head(CONSOLE_ROWS)
-    kept = [name for name in columns if name in rows.columns and (rows[name].astype(str) != "").any()]
-    cells = {name: [_cell(value) for value in rows[name]] for name in kept}
-    if "shown" in rows.columns:
-        hidden = {name for name in kept if name in ("estimate", "std_error", "conf_low", "conf_high", "n_eff", "deff")}
-        for name in hidden:
-            cells[name] = [
-                text if shown else UNRELIABLE for text, shown in zip(cells[name], rows["shown"], strict=True)
-            ]
-    more = len(frame) - len(rows)
-    lines = [title, pd.DataFrame(cells).to_string(index=False) if len(rows) else ""]
-    lines += [f"... and {more} rows more; tidy() has all of them, and more columns"] if more > 0 else []
-    return "\n".join(line for line in [*lines, note] if line)
-
-
-def _cell(value: object) -> str:
-    """A value for the console."""
-    if isinstance(value, float):
-        return NOT_AVAILABLE if math.isnan(value) else f"{value:.4g}" if abs(value) < 1e4 else f"{value:.1f}"
-    return str(value)
 
 
 def _digits(value: float) -> Decimal:

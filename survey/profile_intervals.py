@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey.errors import ConvergenceError, EstimationError, check_kind
-from survey.estimates import check_level
+from survey.arguments import check_kind, check_level
+from survey.errors import ConvergenceError, EstimationError
 from survey.information import answer_codes, check_simple_sample, scaled_weight
 from survey.likelihood import fit_limits
 from survey.links import LINKS

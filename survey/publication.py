@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from survey.arguments import check_level
 from survey.errors import EstimationError
-from survey.estimates import Estimate, check_level
+from survey.estimates import Estimate
 from survey.ordinal import OrdinalFit
 from survey.pandoc import pandoc
 from survey.pooled_results import PooledEstimate, PooledFit
@@ -31,7 +32,7 @@ from survey.publication_rows import (
     statistics_of,
     uncertainty_of,
 )
-from survey.schema import gives_copies
+from survey.tidy import gives_copies
 
 if TYPE_CHECKING:
     from great_tables import GT

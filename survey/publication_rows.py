@@ -10,10 +10,10 @@ import pandas as pd
 
 from survey.errors import EstimationError
 from survey.estimates import Estimate
-from survey.odds_ratios import ODDS_RATIO, SLOPE
 from survey.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate, PooledFit
 from survey.printing import PER_UNIT, number, percent, term_and_level
+from survey.tidy import ODDS_RATIO, SLOPE
 
 Model: TypeAlias = OrdinalFit | PooledFit | Estimate | PooledEstimate
 Beside = Literal["std_error", "interval"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
+from survey.arguments import check_choice
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
 
@@ -45,8 +46,7 @@ def sum_of_chisq_sf(
     48:419; Rice (1980), SIAM J. Sci. Stat. Comput. 1:438 (integration through the saddlepoint).
     R equivalents: survey::pchisqsum, survey::pFsum with lower.tail = FALSE.
     """
-    if method not in get_args(TailMethod):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(TailMethod))}; got {method!r}.")
+    check_choice(method, TailMethod, "method")
     a = np.asarray(weights, dtype=np.float64).reshape(-1)
     largest = a.max(initial=0.0)
     if not largest > 0 or not np.isfinite(a).all() or a.min() < -NEGLIGIBLE * largest:

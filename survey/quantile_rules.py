@@ -8,12 +8,12 @@ differ from it between two neighbouring values.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
+from survey.arguments import check_choice
 from survey.arrays import FloatArray
-from survey.errors import EstimationError
 
 QuantileRule = Literal["math", "school", "shahvaish", "hf1", "hf2", "hf3", "hf4", "hf5", "hf6", "hf7", "hf8", "hf9"]
 TIE = 1e-12  # shares of the weight this close are the same: sums of weights have rounding error
@@ -63,8 +63,7 @@ def weighted_quantiles(
     R equivalent: survey::svyquantile(qrule=). R scales `shahvaish` by the weights as they are, so that it changes with
     their unit, and takes the second value, or extrapolates, below the first step; here neither is so.
     """
-    if rule not in get_args(QuantileRule):
-        raise EstimationError(f"`rule` must be one of {', '.join(get_args(QuantileRule))}; got {rule!r}.")
+    check_choice(rule, QuantileRule, "rule")
     used = weight > 0
     x, weight, count = x[used], weight[used], count[used]
     if x.size < 2:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from survey import statistics
+from survey.arguments import as_names, by_names, check_choice, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells, Missing, collapse, sum_by_code
+from survey.cells import Cells, Missing, collapse
+from survey.codes import sum_by_code
 from survey.design import Design
 from survey.errors import EstimationError
-from survey.estimates import Estimate, as_names, by_names, check_level, estimate, t_interval
-from survey.intervals import IntervalMethod, proportion_interval, quantile_t
+from survey.estimates import Estimate, estimate
+from survey.intervals import IntervalMethod, proportion_interval, quantile_t, t_interval
 from survey.quantile_rules import TIE, QuantileRule, weighted_quantiles
 from survey.statistics import Domains, Statistic, Terms
 from survey.variance import covariance
@@ -103,8 +105,7 @@ def quantile(
     groups = by_names(by, variables)
     shares = _shares_asked(q)
     check_level(level)
-    if interval not in get_args(QuantileInterval):
-        raise EstimationError(f"`interval` must be one of {', '.join(get_args(QuantileInterval))}; got {interval!r}.")
+    check_choice(interval, QuantileInterval, "interval")
     cells = collapse(design, [*variables, *groups], missing)
     for name in variables:
         if not statistics.is_numeric(cells.frame[name]):

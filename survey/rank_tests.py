@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import scipy
 
 from survey import statistics
+from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
-from survey.cells import Cells, Missing, code_values, collapse, sum_by_code
+from survey.cells import Cells, Missing, collapse
+from survey.codes import code_values, sum_by_code
 from survey.design import Design
 from survey.errors import EstimationError
-from survey.estimates import Estimate, as_name, estimate
+from survey.estimates import Estimate, estimate
 from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
 from survey.statistics import Terms
 
@@ -60,8 +62,7 @@ def rank_test(
     Lumley and Scott (2013), Biometrika 100:831. R equivalent: survey::svyranktest, whose ranks of tied
     respondents with unequal weights depend on the order of the rows.
     """
-    if method not in get_args(RankMethod):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(RankMethod))}; got {method!r}.")
+    check_choice(method, RankMethod, "method")
     if as_name(y, "y") == as_name(by, "by"):
         raise EstimationError(f"`by` must be another variable than the answer; got {by!r} twice.")
     cells = collapse(design, [y, by], missing)

@@ -6,15 +6,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from survey.arguments import check_choice, check_kind
 from survey.codebook import Codebook
 from survey.decoding import BLANK, as_text, decode, identifiers, label_failures, plain_numbers, shown
 from survey.encoding import CodedFrame, encode
-from survey.errors import CodebookError, RecordsError, check_kind
+from survey.errors import CodebookError, RecordsError
 from survey.items import Item
 from survey.recoding import derive
 from survey.record_files import Failure, read_file
@@ -108,8 +109,7 @@ def write_respondents(
     check_kind(codebook, Codebook, "codebook", CodebookError)
     if not isinstance(frame, pd.DataFrame):
         raise RecordsError(f"`frame` must be a pandas frame, as `read_respondents` makes; got {type(frame).__name__}.")
-    if derived not in get_args(Derived):
-        raise RecordsError(f"`derived` must be one of {', '.join(get_args(Derived))}; got {derived!r}.")
+    check_choice(derived, Derived, "derived", RecordsError)
     target = _path(path)
     frame = frame.reset_index(drop=True)
     failures = [*column_failures(frame.columns, codebook), *reason_failures(frame, codebook)]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from survey.errors import EstimationError
 from survey.intervals import EDGE, effective_size, proportion_interval
-from survey.printing import UNRELIABLE as UNRELIABLE
+from survey.tidy import UNRELIABLE as UNRELIABLE
 
 COMPLEMENT = "complement unreliable"
 REVIEW = "review"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
 
 import numpy as np
 
+from survey.arguments import check_choice
 from survey.arrays import FloatArray, IntArray
 from survey.design import Design, check_design
 from survey.errors import DesignError, shown
 from survey.replicate_sets import ReplicateKind, Replicates
 from survey.sampling_stages import Stage
-from survey.weighting import recalibrate
+from survey.steps import recalibrate
 
 MOST_WEIGHTS = 1 << 29  # replicate weights held at once: 4 GB
 
@@ -61,8 +61,7 @@ def replicate(
     (1990), J. Official Statistics 6:223; Fay and Train (1995). R equivalent: survey::as.svrepdesign.
     """
     check_design(design)
-    if kind not in get_args(ReplicateKind):
-        raise DesignError(f"`kind` must be one of {', '.join(get_args(ReplicateKind))}; got {kind!r}.")
+    check_choice(kind, ReplicateKind, "kind", DesignError)
     if design.replicates is not None:
         raise DesignError("`design` has replicate weights already. Start from the design they were made from.")
     known = rho is None or (isinstance(rho, int | float | np.number) and 0 <= rho < 1)

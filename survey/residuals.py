@@ -7,15 +7,17 @@ right model both have mean 0 whatever the covariates, and the surrogate has the 
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from survey.arguments import as_name, check_choice, check_kind, check_level, refuse_reserved
 from survey.arrays import BoolArray, FloatArray
-from survey.errors import EstimationError, check_kind
-from survey.estimates import Estimate, as_name, check_level, refuse_reserved, t_interval
+from survey.errors import EstimationError
+from survey.estimates import Estimate
 from survey.information import answer_codes, limits_of, params_of
+from survey.intervals import t_interval
 from survey.links import LINKS
 from survey.ordinal import OrdinalFit
 from survey.predictors import spread
@@ -56,8 +58,7 @@ def residuals(
     R equivalents: sure::resids; PResiduals::presid.
     """
     check_kind(fit, OrdinalFit, "fit")
-    if kind not in get_args(ResidualKind):
-        raise EstimationError(f"`kind` must be one of {', '.join(get_args(ResidualKind))}; got {kind!r}.")
+    check_choice(kind, ResidualKind, "kind")
     cells, inside = fit.cells, fit.cells.inside
     below, above = _sides(fit, limits_of(fit))
     frame = cells.frame[inside].reset_index(drop=True).assign(linear_predictor=_predictor(fit))

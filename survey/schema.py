@@ -1,10 +1,9 @@
-"""Shapes of the frames that go in and out: respondents, margins, tidy results."""
+"""Shapes of the frames that come in: respondents and margins."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,76 +12,10 @@ import pandas as pd
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-Result = TypeVar("Result")
-
 EXACT = 2**53
 """Largest number up to which every whole number is a float."""
 
 MISSING_SUFFIX = "_missing"
-
-RESULT_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "term": "item, coefficient or other quantity that is estimated",
-        "level": "answer or net of the term; empty where it has none",
-        "estimate": "the estimate; proportions lie between 0 and 1",
-        "std_error": "standard error under the design",
-        "df": "degrees of freedom of the interval and the test",
-        "conf_low": "lower limit of the confidence interval",
-        "conf_high": "upper limit of the confidence interval",
-        "statistic": "test statistic of no effect",
-        "p_value": "p value of the test, two-sided",
-        "n": "respondents that the estimate rests on, unweighted",
-        "n_eff": "size of the simple random sample with the same precision",
-        "deff": "design effect: variance against that of a simple random sample of the same size",
-        "row_base": "respondents in the row of the table, unweighted",
-        "column_base": "respondents in the column of the table, unweighted",
-        "row_base_weighted": "sum of weights in the row of the table",
-        "column_base_weighted": "sum of weights in the column of the table",
-        "kind": 'sort of the row: "level", "net" or "missing"; of a model "slope", "odds ratio", "threshold", '
-        '"nominal" or "scale"',
-        "shown": "whether the reliability rule lets the number be shown",
-        "flag": 'marks of the reliability rule, such as "[u]" for unreliable; empty where none',
-        "letters": "letters of the columns that this one is significantly higher than",
-        "column_letter": "letter of the column itself among those that it is compared with; empty where none",
-        "fraction_missing": "share of the information that is missing, of results pooled over imputations",
-    }
-)
-"""Columns of tidy results, in order, with what they hold; columns of groups come before them."""
-
-TEST_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "df1": "degrees of freedom of the numerator of F, of a chi-square or of t",
-        "df2": "degrees of freedom of the denominator of F; missing for others",
-        "method": "name of the test",
-        "note": "what a reader should know of the test: reference, degrees of freedom, what limits it",
-    }
-)
-"""Columns of the tidy frames of tests beside those of results; variables may have these names."""
-
-
-def gives_copies(*names: str) -> Callable[[type[Result]], type[Result]]:
-    """Make frames and series that a frozen dataclass with slots holds safe: whoever asks for one gets a copy of it.
-
-    The copies are lazy, as pandas copies on write.
-    """
-
-    def protect(cls: type[Result]) -> type[Result]:
-        for name in names:
-            slot = cls.__dict__[name]
-            setattr(cls, name, property(_copying(slot), slot.__set__, doc=slot.__doc__))
-        return cls
-
-    return protect
-
-
-def _copying(slot: Any) -> Callable[[object], Any]:
-    """Getter of a slot that gives a copy of its frame or series."""
-
-    def copied(held: object) -> Any:
-        value = slot.__get__(held, type(held))
-        return value.copy(deep=False) if isinstance(value, pd.DataFrame | pd.Series) else value
-
-    return copied
 
 
 class RespondentItem(Protocol):

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import scipy
 
+from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
 from survey.cells import Cells, Missing, collapse
 from survey.design import Design, check_design
-from survey.errors import EstimationError, check_kind
+from survey.errors import EstimationError
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (
     Curvature,
@@ -182,8 +183,7 @@ def parallel_lines_score_test(fit: OrdinalFit, *, method: ScoreMethod = "pseudos
 
 def _check_method(cells: Cells, method: ScoreMethod) -> None:
     """Raise unless a method is known and fits the design."""
-    if method not in get_args(ScoreMethod):
-        raise EstimationError(f"`method` must be one of {', '.join(get_args(ScoreMethod))}; got {method!r}.")
+    check_choice(method, ScoreMethod, "method")
     if method == "model":
         check_simple_sample(cells, '`method`="model"; Use method="pseudoscore".')
 

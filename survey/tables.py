@@ -16,20 +16,8 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.letters import ALPHA, MINIMUM_BASE
-from survey.odds_ratios import as_odds_ratios
-from survey.printing import (
-    CONFIDENTIAL,
-    interval,
-    number,
-    p_value,
-    percent,
-    round_half_up,
-    telling_digits,
-    term_and_level,
-)
-from survey.reliability import UNRELIABLE
-from survey.table_columns import TOTAL
+from survey.printing import interval, number, p_value, percent, round_half_up, telling_digits, term_and_level
+from survey.tidy import CONFIDENTIAL, LETTER_ALPHA, LETTER_BASE, TOTAL, UNRELIABLE, as_odds_ratios
 from survey.workbook import to_excel, write_banner, write_excel
 
 if TYPE_CHECKING:
@@ -54,8 +42,8 @@ NOTE_MULTIPLE = "Respondents could choose several answers; shares may add to mor
 LOW_BASE = "[low base]"
 NOTE_LETTERS = (
     "Columns under one heading have letters; a share is followed by the letters of the columns that it is higher than. "
-    f"Two-sided t tests from the joint design covariance, Holm's correction within the row, alpha {ALPHA}. Columns of "
-    f"fewer than {MINIMUM_BASE} respondents, {LOW_BASE}, are not compared, nor is a total with its parts."
+    f"Two-sided t tests from the joint design covariance, Holm's correction within the row, alpha {LETTER_ALPHA}. "
+    f"Columns of fewer than {LETTER_BASE} respondents, {LOW_BASE}, are not compared, nor is a total with its parts."
 )
 BASE, WEIGHTED_BASE = "Respondents (n)", "Weighted n"
 
@@ -347,7 +335,7 @@ def _bases(row: Mapping[Any, Any], side: Literal["row", "column"]) -> dict[str, 
     """Unweighted and weighted base, as far as the frame has them."""
     names = {BASE: f"{side}_base", WEIGHTED_BASE: f"{side}_base_weighted"}
     bases = {label: _count(row[name]) for label, name in names.items() if name in row}
-    if side == "column" and "column_letter" in row and row.get("column_base", MINIMUM_BASE) < MINIMUM_BASE:
+    if side == "column" and "column_letter" in row and row.get("column_base", LETTER_BASE) < LETTER_BASE:
         bases[BASE] += f" {LOW_BASE}"
     return bases
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 import pandas as pd
 
 from survey import statistics
 from survey.answers import Nets, Question, answers, question, with_reasons
+from survey.arguments import by_names, check_choice
 from survey.arrays import FloatArray
 from survey.cells import Cells, Missing, collapse
+from survey.console import console
 from survey.design import Design
 from survey.errors import DisclosureError, EstimationError
-from survey.estimates import Estimate, by_names, estimate
+from survey.estimates import Estimate, estimate
 from survey.hypotheses import TestResult
 from survey.independence import (
     RAO_SCOTT,
@@ -30,11 +32,10 @@ from survey.independence import (
 )
 from survey.intervals import IntervalMethod, effective_size
 from survey.items import Item
-from survey.printing import CONFIDENTIAL, console
 from survey.reliability import judge
-from survey.schema import gives_copies
 from survey.statistics import Domains, Share, Statistic, Terms
 from survey.table_columns import letters, table_columns, within
+from survey.tidy import CONFIDENTIAL, gives_copies
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -295,8 +296,7 @@ def crosstab(
     R equivalent: survey::svyby with svyciprop, svychisq.
     """
     asked, groups_by = question(item, nets), by_names(by)
-    if share not in get_args(Share):
-        raise EstimationError(f"`share` must be one of {', '.join(get_args(Share))}; got {share!r}.")
+    check_choice(share, Share, "share")
     if not groups_by:
         raise EstimationError("`by` must name a variable; it is empty. Use `topline` for the shares of everybody.")
     for name in groups_by:

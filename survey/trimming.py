@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
+from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
 from survey.auxiliaries import on_cells
 from survey.design import Calibration, Design, check_design
 from survey.errors import CalibrationError
 from survey.feasibility import cell_limits, explain
 from survey.margins import Margins, checked_margins
-from survey.weighting import REPLICATE_ITERATIONS, add_step, kish_deff, margin_table, rake
+from survey.steps import REPLICATE_ITERATIONS, add_step
+from survey.summaries import kish_deff, margin_table
+from survey.weighting import rake
 
 Sharing = Literal["repeated", "once"]
 CAP_TOLERANCE = 1e-6  # relative excess of a weight over its cap that counts as within it, after raking
@@ -61,8 +64,7 @@ def trim(
     """
     check_design(design)
     bounds = _range(lower, upper)
-    if sharing not in get_args(Sharing):
-        raise CalibrationError(f"`sharing` must be one of {', '.join(get_args(Sharing))}; got {sharing!r}.")
+    check_choice(sharing, Sharing, "sharing", CalibrationError)
     if design.in_domain is not None:
         raise CalibrationError(
             "`design` must not be restricted to a domain: weights are trimmed on the whole sample. Trim first, then "

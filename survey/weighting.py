@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -11,13 +10,12 @@ import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
 from survey.auxiliaries import joint_cells, on_cells
-from survey.cells import sum_by_code
-from survey.design import Calibration, Design, check_design
+from survey.codes import sum_by_code
+from survey.design import Calibration, Design
 from survey.errors import CalibrationError, shown
 from survey.feasibility import cell_limits, explain
 from survey.margins import Margins, Target, check_iterations, checked_margins
-
-REPLICATE_ITERATIONS = 2000  # a replicate may need many more passes than the sample it was drawn from
+from survey.steps import REPLICATE_ITERATIONS, add_step
 
 
 def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iterations: int = 200) -> Design:
@@ -190,150 +188,3 @@ def _poststratified(weights: FloatArray, target: Target) -> FloatArray:
         )
     adjusted: FloatArray = weights * (target.totals.to_numpy() / reached)[target.codes]
     return adjusted
-
-
-def add_step(design: Design, step: Calibration) -> Design:
-    """The design with the weights of a step and its record; replicate weights take the step as well."""
-    step.after.flags.writeable = False
-    replicates = design.replicates
-    if replicates is not None:
-        adjusted = recalibrate(step, replicates.weights)
-        adjusted.flags.writeable = False
-        before = replicates.weights if replicates.before is None else replicates.before
-        replicates = replace(replicates, weights=adjusted, before=before)
-    return replace(design, calibrations=(*design.calibrations, step), replicates=replicates)
-
-
-def recalibrate(step: Calibration, weights: FloatArray) -> FloatArray:
-    """Give (n_rows, R) replicate weights the step of weighting that the full-sample weights had.
-
-    Parameters
-    ----------
-    step : a step of the design; replicates are brought to the same targets in the same way. Targets that are shares go
-        with the sum of each replicate's own weights.
-    weights : replicate weights before the step.
-
-    Raises
-    ------
-    CalibrationError : a replicate cannot meet the targets, as where it drops everybody of a level.
-    """
-    adjusted = np.empty_like(weights)
-    size = weights.sum(axis=0) / step.before.sum() if step.of_shares else np.ones(weights.shape[1])
-    for r in range(weights.shape[1]):
-        try:
-            adjusted[:, r] = size[r] * step.again(weights[:, r] / size[r])
-        except CalibrationError as error:
-            raise CalibrationError(
-                f"Replicate {r + 1} of {weights.shape[1]} cannot be calibrated as the sample was: {error}"
-            ) from error
-    return adjusted
-
-
-def weight_summary(design: Design) -> pd.DataFrame:
-    """What the weights in use cost.
-
-    Returns
-    -------
-    One row: n, sum, min, max and coefficient of variation of the positive weights, Kish's design effect
-    `deff_kish` = n sum(w^2) / sum(w)^2, and `n_eff` = n / deff_kish.
-
-    References
-    ----------
-    Kish (1992), J. Official Statistics 8:183.
-    """
-    check_design(design)
-    weights = design.weights[design.weights > 0]
-    deff = kish_deff(weights)
-    return pd.DataFrame(
-        {
-            "n": [weights.size],
-            "sum": [weights.sum()],
-            "min": [weights.min()],
-            "max": [weights.max()],
-            "cv": [weights.std() / weights.mean()],
-            "deff_kish": [deff],
-            "n_eff": [weights.size / deff],
-        }
-    )
-
-
-def kish_deff(weights: FloatArray) -> float:
-    """Kish's design effect of the positive weights: n sum(w^2) / sum(w)^2."""
-    return float(np.count_nonzero(weights) * np.square(weights).sum() / weights.sum() ** 2)
-
-
-def calibration_summary(design: Design) -> pd.DataFrame:
-    """How the weights in use were made, step by step.
-
-    Returns
-    -------
-    One row per step: step (from 1), method (with its distance), variables, iterations, largest_gap (distance from
-    a target, as a share of the total), tolerance, n (positive weights after it), g_min and g_max (weight after over
-    weight before, of these) and Kish's design effect before and after: deff_before, deff_after. Of a "trim" step
-    within `trim_and_rake`, the weights after it are not yet raked.
-    """
-    check_design(design)
-    rows = []
-    for number, step in enumerate(design.calibrations, start=1):
-        kept = step.after > 0
-        ratio = step.after[kept] / step.before[kept]
-        rows.append(
-            {
-                "step": number,
-                "method": step.method if step.distance is None else f"{step.method} ({step.distance})",
-                "variables": ", ".join(step.variables),
-                "iterations": step.iterations,
-                "largest_gap": step.largest_gap,
-                "tolerance": step.tolerance,
-                "n": int(kept.sum()),
-                "g_min": ratio.min(),
-                "g_max": ratio.max(),
-                "deff_before": kish_deff(step.before),
-                "deff_after": kish_deff(step.after),
-            }
-        )
-    columns = ["step", "method", "variables", "iterations", "largest_gap", "tolerance", "n", "g_min", "g_max"]
-    return pd.DataFrame(rows, columns=[*columns, "deff_before", "deff_after"])
-
-
-def margin_table(design: Design, targets: Margins) -> pd.DataFrame:
-    """Margins before weighting, as weighted and as targeted.
-
-    Parameters
-    ----------
-    targets : margins as for `rake`; the design need not have been weighted to them.
-
-    Returns
-    -------
-    One row per level: variable, level, n, and the shares unweighted, weighted, target and gap (weighted
-    minus target).
-
-    Raises
-    ------
-    CalibrationError : as for `rake`.
-    """
-    check_design(design)
-    parts = []
-    for target in checked_margins(replace(design, in_domain=None), targets):
-        counted = design.weights > 0
-        size = len(target.totals)
-        n = np.bincount(target.codes[counted], minlength=size)
-        weighted = sum_by_code(target.codes, design.weights, size)
-        shares = (target.totals / target.totals.sum()).to_numpy()
-        parts.append(
-            pd.DataFrame(
-                {
-                    "variable": "/".join(target.variables),
-                    "level": [
-                        str(level) if not isinstance(level, tuple) else "/".join(map(str, level))
-                        for level in target.totals.index
-                    ],
-                    "n": n,
-                    "unweighted": n / n.sum(),
-                    "weighted": weighted / weighted.sum(),
-                    "target": shares,
-                    "gap": weighted / weighted.sum() - shares,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.printing import CONFIDENTIAL
-from survey.reliability import UNRELIABLE
+from survey.tidy import CONFIDENTIAL, UNRELIABLE
 
 if TYPE_CHECKING:
     from openpyxl import Workbook

@@ -35,8 +35,8 @@ from survey.figure_style import (
     wrap,
 )
 from survey.figures import describe
-from survey.odds_ratios import as_odds_ratios
 from survey.tables import odds_ratio_table
+from survey.tidy import as_odds_ratios
 
 ANSWERS = [
     "Strongly disapprove",

@@ -1,4 +1,4 @@
-"""The order of the modules: each imports only from modules above it, and `import survey` stays light."""
+"""The order of the rooms and of their files: each imports only from what stands below it."""
 
 from __future__ import annotations
 
@@ -11,42 +11,114 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "survey"
 
-# From top to bottom: a module imports only from modules before it. Lines are the parts of the design.
+# From bottom to top, a line a room: a file imports only from files before it.
 ORDER = (
     "errors",
-    *("printing", "items", "schema", "odds_ratios"),
-    *("record_files", "labelled_files", "codebook_page", "codebook_yaml", "codebook"),
-    *("decoding", "encoding", "recoding", "record_writers", "validation", "records"),
-    *("arrays", "sampling_stages", "design_columns", "replicate_sets", "domain_conditions"),
-    *("design", "cells", "margins", "auxiliaries", "contradictions", "feasibility"),
-    *("weighting", "calibration", "trimming", "nonresponse", "replication"),
-    *("statistics", "variance", "few_clusters", "intervals", "functions", "estimates"),
-    *("quantile_rules", "quantiles", "moments", "conventions"),
-    *("reliability", "quadratic_forms", "hypotheses", "independence", "goodness_of_fit", "rank_tests"),
-    *("comparisons", "letters", "answers", "table_columns", "tabulation", "suppression"),
-    *("links", "model_matrix", "predictors", "model_parts", "likelihood", "refitting", "separation"),
-    *(
-        "ordinal",
-        "averages",
-        "effects",
-        "model_comparison",
-        "bias_reduction",
-        "information",
-        "nesting",
-        "likelihood_ratio",
-        "score_test",
-        "parallel_lines",
-    ),
-    *("diagnostics", "residuals", "profile_intervals", "effects_interface"),
-    *("rubin", "pooled_results", "pooling", "pandoc", "publication_rows", "publication"),
-    *("figure_style", "figure_layout", "figure_text", "figure_marks"),
-    *("figure_bars", "figure_models", "figure_weighting", "figure_diagnostics", "figures"),
-    *("workbook", "tables", "banners", "disclosure"),
-    *("phrases", "report", "cli"),
+    "arrays",
+    "tidy",
+    "arguments",
+    "printing",
+    "console",
+    "figure_style",
+    "figure_layout",
+    "figure_text",
+    "figure_marks",
+    "figure_bars",
+    "figure_models",
+    "figure_weighting",
+    "figure_diagnostics",
+    "figures",
+    "pandoc",
+    "workbook",
+    "tables",
+    "items",
+    "schema",
+    "codebook_page",
+    "codebook_yaml",
+    "record_files",
+    "labelled_files",
+    "codebook",
+    "decoding",
+    "encoding",
+    "recoding",
+    "record_writers",
+    "validation",
+    "records",
+    "codes",
+    "sampling_stages",
+    "design_columns",
+    "replicate_sets",
+    "domain_conditions",
+    "design",
+    "cells",
+    "margins",
+    "auxiliaries",
+    "contradictions",
+    "feasibility",
+    "steps",
+    "summaries",
+    "weighting",
+    "calibration",
+    "trimming",
+    "nonresponse",
+    "replication",
+    "intervals",
+    "reliability",
+    "statistics",
+    "variance",
+    "few_clusters",
+    "functions",
+    "estimates",
+    "quantile_rules",
+    "quantiles",
+    "moments",
+    "conventions",
+    "quadratic_forms",
+    "hypotheses",
+    "independence",
+    "goodness_of_fit",
+    "rank_tests",
+    "comparisons",
+    "links",
+    "model_matrix",
+    "predictors",
+    "model_parts",
+    "likelihood",
+    "refitting",
+    "separation",
+    "ordinal",
+    "averages",
+    "effects",
+    "model_comparison",
+    "bias_reduction",
+    "information",
+    "nesting",
+    "likelihood_ratio",
+    "score_test",
+    "parallel_lines",
+    "diagnostics",
+    "residuals",
+    "profile_intervals",
+    "effects_interface",
+    "rubin",
+    "pooled_results",
+    "answers",
+    "letters",
+    "table_columns",
+    "tabulation",
+    "pooling",
+    "banners",
+    "suppression",
+    "disclosure",
+    "publication_rows",
+    "publication",
+    "phrases",
+    "report",
+    "cli",
 )
 
-# A result draws itself, or becomes a table, by a module below it: loaded when the method is called.
-DRAWS_ITSELF = {("tabulation", "figures"), ("tabulation", "tables"), ("ordinal", "parallel_lines")}
+# A fit tests its parallel lines by a file above it: loaded when the method is called.
+LATER = {("ordinal", "parallel_lines"), ("models.ordinal", "models.parallel_lines")}
 
 HEAVY = [
     "marginaleffects",
@@ -68,13 +140,25 @@ HEAVY = [
 ]
 
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem not in {"__init__", "__main__"})
+
+def name_of(path: Path) -> str:
+    """Dotted name of a file within the package."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = sorted(name_of(path) for path in PACKAGE.rglob("*.py") if path.stem not in {"__init__", "__main__"})
+
+
+def room_of(module: str) -> str:
+    """Room that a file lies in; empty at the root."""
+    return module.rpartition(".")[0]
 
 
 def imports(module: str) -> list[tuple[str, bool]]:
-    """Modules of the package that `module` uses, and whether it needs them when it is itself imported."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    """Files and rooms that a file uses, and whether it needs them when it is itself imported."""
+    tree = ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text())
     nodes = list(ast.walk(tree))
     later = {id(inner) for node in nodes if isinstance(node, FUNCTION) for inner in ast.walk(node)}
     types_only = {
@@ -86,34 +170,52 @@ def imports(module: str) -> list[tuple[str, bool]]:
     found: list[tuple[str, bool]] = []
     for node in nodes:
         names: list[str] = []
-        if isinstance(node, ast.ImportFrom) and node.module == "survey":
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}.py, line {node.lineno}: a relative import"
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}, line {node.lineno}: a relative import"
             package, _, rest = (node.module or "").partition(".")
-            names = [rest.split(".")[0]] if package == "survey" else []
+            if package == "survey":
+                inner = [f"{rest}.{alias.name}".strip(".") for alias in node.names]
+                names = [name if name in MODULES or name in ROOMS else rest for name in inner]
         elif isinstance(node, ast.Import):
-            names = [alias.name.split(".")[1] for alias in node.names if alias.name.startswith("survey.")]
+            names = [alias.name.partition(".")[2] for alias in node.names if alias.name.startswith("survey.")]
         if id(node) not in types_only:
-            found += [(name, id(node) not in later) for name in names]
+            found += [(name, id(node) not in later) for name in dict.fromkeys(names)]
     return found
 
 
+def place(name: str) -> int:
+    """Place of a file in the order; of a room, that of its last file."""
+    if name in ROOMS:
+        return max(i for i, module in enumerate(ORDER) if room_of(module) == name)
+    return ORDER.index(name)
+
+
 def test_every_module_has_a_place_in_the_order() -> None:
-    assert set(MODULES) <= set(ORDER), sorted(set(MODULES) - set(ORDER))
+    assert sorted(ORDER) == MODULES
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_modules_above_it(module: str) -> None:
+def test_a_module_imports_only_from_modules_before_it(module: str) -> None:
     for imported, at_once in imports(module):
-        assert imported in ORDER, f"{module} imports `{imported}` from the package itself"
-        allowed = ORDER.index(imported) < ORDER.index(module)
-        assert allowed or (not at_once and (module, imported) in DRAWS_ITSELF), f"{module} imports {imported}"
+        assert imported in ORDER or imported in ROOMS, f"{module} imports `{imported}` from the package itself"
+        allowed = place(imported) < ORDER.index(module)
+        assert allowed or (not at_once and (module, imported) in LATER), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_inside_of_a_room_is_its_own(module: str) -> None:
+    for imported, _ in imports(module):
+        if room_of(module) == room_of(imported):
+            continue
+        inside = f"from survey.{imported} import"
+        text = (PACKAGE / f"{module.replace('.', '/')}.py").read_text()
+        assert not room_of(imported) or inside not in text, f"{module} reaches into {imported}"
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_of_the_package_imports_the_analysis(module: str) -> None:
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    assert "analysis" not in {name.partition(".")[0] for name, _ in imports(module)}
+    tree = ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             assert (node.module or "").split(".")[0] != "analysis"

@@ -10,15 +10,8 @@ import pytest
 from pandera.errors import SchemaErrors
 
 from survey.items import Item, Level
-from survey.schema import (
-    RESULT_COLUMNS,
-    category_dtype,
-    companion,
-    margins_schema,
-    missing_dtype,
-    number_dtype,
-    respondent_schema,
-)
+from survey.schema import category_dtype, companion, margins_schema, missing_dtype, number_dtype, respondent_schema
+from survey.tidy import RESULT_COLUMNS
 
 REFUSED = (Level(-2, "Refused"),)
 ITEMS = (

@@ -17,8 +17,7 @@ from analysis.study import DataKind, Study
 from survey import Item, SurveyError, phrases, tables
 from survey.phrases import dashes, lower_first, odds_ratio, upper_first
 from survey.printing import interval, number, p_value, percent, term_and_level
-from survey.reliability import UNRELIABLE
-from survey.schema import RESULT_COLUMNS
+from survey.tidy import RESULT_COLUMNS, UNRELIABLE
 
 if TYPE_CHECKING:
     from great_tables import GT
