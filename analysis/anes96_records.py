@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from survey.codebook import Codebook
-from survey.record_writers import replacing
-from survey.records import read_respondents
+from survey.records import Codebook, read_respondents, replacing
 
 STUDY = Path(__file__).resolve().parents[1] / "data" / "anes96"
 RENAMED = {"educ": "education"}

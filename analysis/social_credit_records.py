@@ -27,9 +27,9 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from survey.codebook import Codebook
 from survey.design import Design
 from survey.margins import Margins
+from survey.records import Codebook
 from survey.weighting import rake
 
 Settings: TypeAlias = Mapping[str, Any]

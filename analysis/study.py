@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from survey import CalibrationError, Codebook, Design, Item, SurveyError, rake, read_respondents
-from survey.schema import companion
+from survey.records import companion
 
 ROOT = Path(__file__).resolve().parents[1]
 FOCUS = "in_focus"

@@ -17,7 +17,7 @@ from analysis.study import DataKind, notices, read_study, study_names
 from analysis.verdicts import COLUMNS, FAILING, compare, unexplained
 from survey import SurveyError
 from survey.printing import number
-from survey.record_writers import replacing
+from survey.records import replacing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,6 @@ from survey import figures
 from survey.banners import Banner, banner
 from survey.bias_reduction import bias_reduced
 from survey.calibration import calibrate
-from survey.codebook import Codebook
 from survey.comparisons import compare, t_test
 from survey.conventions import compare_conventions
 from survey.design import Design
@@ -30,7 +29,6 @@ from survey.estimates import Estimate, mean, proportion, ratio, total
 from survey.feasibility import Infeasibility, explain_infeasible
 from survey.goodness_of_fit import goodness_of_fit
 from survey.hypotheses import TestResult
-from survey.items import Item, Level
 from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
 from survey.model_comparison import ModelComparison, compare_models
 from survey.moments import corr, cov, var
@@ -43,7 +41,7 @@ from survey.profile_intervals import profile_intervals
 from survey.publication import PublicationTable, publication_table
 from survey.quantiles import quantile
 from survey.rank_tests import rank_test
-from survey.records import read_respondents, write_respondents
+from survey.records import Codebook, Item, Level, read_respondents, write_respondents
 from survey.replication import replicate
 from survey.residuals import residual_means, residuals
 from survey.score_test import score_test

@@ -13,7 +13,7 @@ from survey.arrays import BoolArray
 from survey.cells import Cells
 from survey.design import Design, check_design
 from survey.errors import EstimationError, did_you_mean, shown
-from survey.items import Item
+from survey.records import Item
 from survey.statistics import Terms
 
 Nets = Mapping[str, Sequence[object]]

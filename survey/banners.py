@@ -15,7 +15,7 @@ from survey.design import Design
 from survey.errors import EstimationError, did_you_mean
 from survey.independence import TestMethod
 from survey.intervals import IntervalMethod
-from survey.items import Item
+from survey.records import Item
 from survey.statistics import Share
 from survey.tabulation import Table, crosstab, tested, topline, with_bases
 from survey.tidy import TOTAL

@@ -11,13 +11,12 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from survey.codebook import LABELLED, Codebook
 from survey.design import Design, LonelyPSU
 from survey.effects import average_effects
 from survey.errors import SurveyError
 from survey.links import LinkName
 from survey.ordinal import ordinal
-from survey.records import read_respondents, write_respondents
+from survey.records import LABELLED, Codebook, read_respondents, write_respondents
 from survey.statistics import Share
 from survey.summaries import margin_table, weight_summary
 from survey.tabulation import Table, crosstab, topline

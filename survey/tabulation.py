@@ -31,7 +31,7 @@ from survey.independence import (
     two_way,
 )
 from survey.intervals import IntervalMethod, effective_size
-from survey.items import Item
+from survey.records import Item
 from survey.reliability import judge
 from survey.statistics import Domains, Share, Statistic, Terms
 from survey.table_columns import letters, table_columns, within

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from analysis.anes96_records import STUDY, anes96_codes, main
-from survey.codebook import Codebook
-from survey.records import read_respondents
+from survey.records.codebook import Codebook
+from survey.records.respondents import read_respondents
 
 MIDPOINTS = (
     *(1.5, 4, 6, 8, 9.5, 10.5, 11.5, 12.5, 13.5, 14.5, 16, 18.5, 21, 23.5, 27.5, 32.5, 37.5, 42.5, 47.5, 55),

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from survey.codebook import Codebook, Item, Level
 from survey.errors import CodebookError
-from survey.items import KINDS
+from survey.records.codebook import Codebook, Item, Level
+from survey.records.items import KINDS
 
 PAGE = """
 name: demo

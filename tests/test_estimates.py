@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import survey
-from survey.items import Item, Level
+from survey.records.items import Item, Level
 
 loose: Any = survey
 

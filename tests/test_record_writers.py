@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from survey.codebook import Codebook, Item, Level
 from survey.errors import RecordsError
-from survey.record_writers import replacing
-from survey.records import read_respondents, write_respondents
-from survey.schema import category_dtype, companion, missing_dtype
+from survey.records.codebook import Codebook, Item, Level
+from survey.records.respondents import read_respondents, write_respondents
+from survey.records.schema import category_dtype, companion, missing_dtype
+from survey.records.writers import replacing
 from tests.test_records import (
     AGE,
     AGE_GROUP,

@@ -11,11 +11,11 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from survey.codebook import Codebook, Item, Level
-from survey.decoding import BLANK
 from survey.errors import CodebookError, RecordsError
-from survey.records import read_respondents, write_respondents
-from survey.validation import LISTED
+from survey.records.checks import LISTED
+from survey.records.codebook import Codebook, Item, Level
+from survey.records.decoding import BLANK
+from survey.records.respondents import read_respondents, write_respondents
 
 AGREE = (Level(1, "Disagree"), Level(2, "Neither"), Level(3, "Agree"))
 UNKNOWN = (Level(-1, "Don't know"), Level(-2, "Refused"))

@@ -9,8 +9,15 @@ import pandas as pd
 import pytest
 from pandera.errors import SchemaErrors
 
-from survey.items import Item, Level
-from survey.schema import category_dtype, companion, margins_schema, missing_dtype, number_dtype, respondent_schema
+from survey.records.items import Item, Level
+from survey.records.schema import (
+    category_dtype,
+    companion,
+    margins_schema,
+    missing_dtype,
+    number_dtype,
+    respondent_schema,
+)
 from survey.tidy import RESULT_COLUMNS
 
 REFUSED = (Level(-2, "Refused"),)

@@ -16,10 +16,10 @@ import yaml
 from numpy.typing import NDArray
 
 from analysis.social_credit_records import SETTINGS, STUDY, main, read_margins, read_settings
-from survey.codebook import Codebook
 from survey.design import Design
 from survey.ordinal import ordinal
-from survey.records import read_respondents
+from survey.records.codebook import Codebook
+from survey.records.respondents import read_respondents
 from survey.weighting import rake
 
 DATA = STUDY.parent

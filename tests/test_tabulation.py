@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import survey
 from survey.cells import collapse
 from survey.independence import multiple_response, test_multiple_response
-from survey.items import Item, Level
 from survey.letters import column_letters
+from survey.records.items import Item, Level
 from tests.reference_data import (
     ESTIMATE,
     NHANES_DESIGN,

@@ -97,7 +97,7 @@ COLUMNS = {
     "remark": "what the sources add",
     "source": "where the figure was published",
 }
-"""Columns of the tables beside those of `survey.schema.RESULT_COLUMNS`, with what they hold."""
+"""Columns of the tables beside those of `survey.records.schema.RESULT_COLUMNS`, with what they hold."""
 
 
 def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path, kind: DataKind) -> None:

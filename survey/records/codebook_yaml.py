@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from survey.errors import did_you_mean
-from survey.items import Item, Level, is_stated
+from survey.records.items import Item, Level, is_stated
 
 SETTINGS = ("name", "title", "data_kind", "population", "fieldwork", "source", "note", "weight")
 REQUIRED = ("name", "title", "data_kind")

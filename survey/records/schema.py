@@ -19,7 +19,7 @@ MISSING_SUFFIX = "_missing"
 
 
 class RespondentItem(Protocol):
-    """What the schema needs to know of an item; `survey.items.Item` is one."""
+    """What the schema needs to know of an item; `survey.records.items.Item` is one."""
 
     @property
     def columns(self) -> tuple[str, ...]:

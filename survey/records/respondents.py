@@ -12,16 +12,8 @@ import numpy as np
 import pandas as pd
 
 from survey.arguments import check_choice, check_kind
-from survey.codebook import Codebook
-from survey.decoding import BLANK, as_text, decode, identifiers, label_failures, plain_numbers, shown
-from survey.encoding import CodedFrame, encode
 from survey.errors import CodebookError, RecordsError
-from survey.items import Item
-from survey.recoding import derive
-from survey.record_files import Failure, read_file
-from survey.record_writers import replacing, write_file
-from survey.schema import companion
-from survey.validation import (
+from survey.records.checks import (
     NULL_RULE,
     column_failures,
     items_in_column_order,
@@ -29,6 +21,14 @@ from survey.validation import (
     records_error,
     schema_failures,
 )
+from survey.records.codebook import Codebook
+from survey.records.decoding import BLANK, as_text, decode, identifiers, label_failures, plain_numbers, shown
+from survey.records.derived import derive
+from survey.records.encoding import CodedFrame, encode
+from survey.records.files import Failure, read_file
+from survey.records.items import Item
+from survey.records.schema import companion
+from survey.records.writers import replacing, write_file
 
 Derived = Literal["omit", "write"]
 

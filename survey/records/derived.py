@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from survey.items import Item, as_code
-from survey.schema import all_whole, category_dtype, number_dtype
+from survey.records.items import Item, as_code
+from survey.records.schema import all_whole, category_dtype, number_dtype
 
 
 def derive(item: Item, source: Item, answers: pd.Series) -> pd.Series:

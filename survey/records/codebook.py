@@ -11,13 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from survey.codebook_page import codebook_page
-from survey.codebook_yaml import dump_yaml, parse_yaml
 from survey.errors import CodebookError, did_you_mean
-from survey.items import Item, Level, as_code, item_problems
-from survey.labelled_files import draft_items
-from survey.record_files import read_file
-from survey.schema import companion, respondent_schema
+from survey.records.codebook_page import codebook_page
+from survey.records.codebook_yaml import dump_yaml, parse_yaml
+from survey.records.drafts import draft_items
+from survey.records.files import read_file
+from survey.records.items import Item, Level, as_code, item_problems
+from survey.records.schema import companion, respondent_schema
 
 if TYPE_CHECKING:
     import pandera.pandas as pa

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import nearest
-from survey.items import NO_ANSWER, Item, as_code
-from survey.record_files import PLAIN_NUMBER, Failure
-from survey.schema import all_whole, category_dtype, companion, missing_dtype, number_dtype
+from survey.records.files import PLAIN_NUMBER, Failure
+from survey.records.items import NO_ANSWER, Item, as_code
+from survey.records.schema import all_whole, category_dtype, companion, missing_dtype, number_dtype
 
 HINTS = 50
 """Different wrong labels for which the nearest right one is looked up: a search costs time."""

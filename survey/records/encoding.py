@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from survey.items import Item
-from survey.schema import companion
+from survey.records.items import Item
+from survey.records.schema import companion
 
 
 @dataclass(frozen=True, slots=True, eq=False)

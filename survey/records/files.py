@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from survey.errors import RecordsError
-from survey.items import as_code
-from survey.schema import all_whole
+from survey.records.items import as_code
+from survey.records.schema import all_whole
 
 Failure = tuple[object, str, object, str]
 """Row (respondents counted from 1; None for the whole file), column, value and the rule that it breaks."""

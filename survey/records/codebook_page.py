@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from survey.items import Item
+from survey.records.items import Item
 
 NOT_STATED = "not stated in the source"
 NO_WORDING = "wording not published"

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from survey.codebook import Codebook
-from survey.decoding import shown
 from survey.errors import RecordsError, nearest
-from survey.items import Item
-from survey.record_files import Failure
-from survey.schema import companion
+from survey.records.codebook import Codebook
+from survey.records.decoding import shown
+from survey.records.files import Failure
+from survey.records.items import Item
+from survey.records.schema import companion
 
 LISTED = 20
 """Failures that the message of the error shows; all of them are in `error.failures`."""

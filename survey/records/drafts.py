@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from survey.items import NO_ANSWER, Item, Kind, Level, as_code
-from survey.record_files import RecordFile
-from survey.schema import all_whole
+from survey.records.files import RecordFile
+from survey.records.items import NO_ANSWER, Item, Kind, Level, as_code
+from survey.records.schema import all_whole
 
 IDENTIFIER = re.compile(r"(?i)(?:^|_)(?:id|case_?id|caseid|resp(?:ondent)?(?:_?id)?|serial|idno|uuid)$")
 """Names that columns of identifiers have: id, resp_id, respondent, caseid, serial, ..."""

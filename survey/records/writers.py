@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from survey.encoding import CodedFrame
 from survey.errors import RecordsError
+from survey.records.encoding import CodedFrame
 
 
 def write_file(path: Path, coded: CodedFrame) -> None:
