@@ -10,8 +10,7 @@ import pandas as pd
 
 from survey import statistics
 from survey.arrays import BoolArray
-from survey.cells import Cells
-from survey.design import Design, check_design
+from survey.design import Cells, Design, check_design
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.records import Item
 from survey.statistics import Terms

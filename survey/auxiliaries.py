@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
-from survey.codes import compress, sum_by_code
-from survey.design import Design, check_design
+from survey.design import Design, check_design, compress, sum_by_code
 from survey.errors import CalibrationError, did_you_mean, shown, some
 from survey.margins import EXAMPLE, Margins, Target, checked_margins
 

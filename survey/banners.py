@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from survey.answers import Nets
-from survey.cells import Missing
 from survey.console import console
-from survey.design import Design
+from survey.design import Design, Missing
 from survey.errors import EstimationError, did_you_mean
 from survey.independence import TestMethod
 from survey.intervals import IntervalMethod

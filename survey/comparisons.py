@@ -13,8 +13,7 @@ import scipy
 
 from survey import statistics
 from survey.arguments import as_name, as_names, check_kind, check_level
-from survey.cells import Cells, Missing, collapse
-from survey.design import Design
+from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean
 from survey.estimates import Estimate, estimate
 from survey.hypotheses import Correction, TestResult, adjust_p_values, t_test_of

@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike
 from survey import functions, statistics
 from survey.arguments import as_name, as_names, by_names, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells, Missing, collapse
 from survey.console import console
-from survey.design import Design
+from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean
 from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
 from survey.functions import Function

@@ -24,7 +24,7 @@ from scipy import sparse
 
 from survey.arguments import check_choice
 from survey.arrays import FloatArray
-from survey.cells import Cells
+from survey.design import Cells
 from survey.errors import EstimationError
 from survey.statistics import Domains, Terms
 

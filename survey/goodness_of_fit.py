@@ -12,8 +12,7 @@ import scipy
 from survey import statistics
 from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
-from survey.cells import Cells, Missing, collapse
-from survey.design import Design
+from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.hypotheses import TestResult
 from survey.independence import RaoScott, rao_scott

@@ -12,8 +12,7 @@ import scipy
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells
-from survey.codes import code_values
+from survey.design import Cells, code_values
 from survey.errors import EstimationError, shown
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
 from survey.quadratic_forms import sum_of_chisq_sf

@@ -13,8 +13,7 @@ from typing import Literal
 import numpy as np
 
 from survey.arrays import FloatArray, IntArray
-from survey.cells import Cells
-from survey.codes import code_values
+from survey.design import Cells, code_values
 from survey.errors import EstimationError
 from survey.likelihood import ratios
 from survey.links import LINKS, Link, log_difference

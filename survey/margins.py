@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import IntArray
-from survey.codes import margin_codes
-from survey.design import Design, check_design
+from survey.design import Design, check_design, margin_codes
 from survey.errors import CalibrationError, did_you_mean, nearest, shown, some
 
 Margin: TypeAlias = "Mapping[Any, float] | pd.Series[float]"

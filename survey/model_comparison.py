@@ -18,9 +18,8 @@ import pandas as pd
 from survey.arguments import as_names, check_level
 from survey.arrays import FloatArray, IntArray
 from survey.averages import Covariates
-from survey.cells import Cells, Missing, collapse
 from survey.console import console
-from survey.design import Design, check_design
+from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
 from survey.estimates import SHOWN, Estimate

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import BoolArray, FloatArray
-from survey.cells import Cells
-from survey.design import Design
+from survey.design import Cells, Design
 from survey.errors import EstimationError, did_you_mean, shown, some
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ import pandas as pd
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
-from survey.cells import Cells
-from survey.design import Design
+from survey.design import Cells, Design
 from survey.errors import EstimationError, did_you_mean
 from survey.model_matrix import ModelMatrix, model_matrix, one_sided, outcome_name, terms_of, variables_of
 from survey.predictors import Predictors, ThresholdName, threshold_structure

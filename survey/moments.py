@@ -12,8 +12,7 @@ import pandas as pd
 from survey import statistics
 from survey.arguments import as_name, as_names, by_names
 from survey.arrays import BoolArray, FloatArray
-from survey.cells import Cells, Missing, collapse
-from survey.design import Design
+from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
 from survey.estimates import Estimate, estimate
 from survey.intervals import t_interval

@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from survey.arrays import FloatArray, IntArray
-from survey.cells import Cells
+from survey.design import Cells
 from survey.errors import EstimationError
 from survey.ordinal import OrdinalFit
 from survey.predictors import Predictors

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.codes import sum_by_code
-from survey.design import Calibration, Design, check_design
+from survey.design import Calibration, Design, check_design, sum_by_code
 from survey.errors import CalibrationError, did_you_mean, shown, some
 from survey.margins import Target
 from survey.steps import add_step

@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike
 
 from survey.arguments import check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells, Missing, collapse
 from survey.console import console
-from survey.design import Design, check_design
+from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.intervals import t_interval

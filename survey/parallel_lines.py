@@ -15,7 +15,7 @@ import scipy
 
 from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray, IntArray
-from survey.cells import Cells
+from survey.design import Cells
 from survey.errors import ConvergenceError, EstimationError
 from survey.estimates import Estimate
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq

@@ -13,9 +13,7 @@ import pandas as pd
 from survey import statistics
 from survey.arguments import as_names, by_names, check_choice, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells, Missing, collapse
-from survey.codes import sum_by_code
-from survey.design import Design
+from survey.design import Cells, Design, Missing, collapse, sum_by_code
 from survey.errors import EstimationError
 from survey.estimates import Estimate, estimate
 from survey.intervals import IntervalMethod, proportion_interval, quantile_t, t_interval

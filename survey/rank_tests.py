@@ -13,9 +13,7 @@ import scipy
 from survey import statistics
 from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
-from survey.cells import Cells, Missing, collapse
-from survey.codes import code_values, sum_by_code
-from survey.design import Design
+from survey.design import Cells, Design, Missing, code_values, collapse, sum_by_code
 from survey.errors import EstimationError
 from survey.estimates import Estimate, estimate
 from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq

@@ -8,10 +8,8 @@ import numpy as np
 
 from survey.arguments import check_choice
 from survey.arrays import FloatArray, IntArray
-from survey.design import Design, check_design
+from survey.design import Design, ReplicateKind, Replicates, Stage, check_design
 from survey.errors import DesignError, shown
-from survey.replicate_sets import ReplicateKind, Replicates
-from survey.sampling_stages import Stage
 from survey.steps import recalibrate
 
 MOST_WEIGHTS = 1 << 29  # replicate weights held at once: 4 GB

@@ -16,8 +16,7 @@ import scipy
 
 from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
-from survey.cells import Cells, Missing, collapse
-from survey.design import Design, check_design
+from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (

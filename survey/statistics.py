@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells
-from survey.codes import code_values, compress, mixed_radix
+from survey.design import Cells, code_values, compress, mixed_radix
 from survey.errors import EstimationError, shown
 
 MANY_LEVELS = 100  # up to as many, levels are groups however few respondents each has

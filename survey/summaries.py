@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray
-from survey.codes import sum_by_code
-from survey.design import Design, check_design
+from survey.design import Design, check_design, sum_by_code
 from survey.margins import Margins, checked_margins
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from survey import statistics
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import Cells
+from survey.design import Cells
 from survey.errors import EstimationError
 from survey.estimates import Estimate
 from survey.letters import column_letters, letter_names

@@ -13,9 +13,8 @@ from survey import statistics
 from survey.answers import Nets, Question, answers, question, with_reasons
 from survey.arguments import by_names, check_choice
 from survey.arrays import FloatArray
-from survey.cells import Cells, Missing, collapse
 from survey.console import console
-from survey.design import Design
+from survey.design import Cells, Design, Missing, collapse
 from survey.errors import DisclosureError, EstimationError
 from survey.estimates import Estimate, estimate
 from survey.hypotheses import TestResult

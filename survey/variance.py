@@ -9,10 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.cells import CalibrationCells, Cells
+from survey.design import CalibrationCells, Cells, Replicates, Stage
 from survey.errors import EstimationError, LonelyPSUError, shown
-from survey.replicate_sets import Replicates
-from survey.sampling_stages import Stage
 from survey.statistics import Evaluate
 
 Size = Literal["open", "known"]

@@ -10,8 +10,7 @@ import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
 from survey.auxiliaries import joint_cells, on_cells
-from survey.codes import sum_by_code
-from survey.design import Calibration, Design
+from survey.design import Calibration, Design, sum_by_code
 from survey.errors import CalibrationError, shown
 from survey.feasibility import cell_limits, explain
 from survey.margins import Margins, Target, check_iterations, checked_margins

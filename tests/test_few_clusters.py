@@ -16,7 +16,7 @@ from scipy import stats
 
 import survey
 from survey import statistics
-from survey.cells import collapse
+from survey.design.cells import collapse
 from survey.few_clusters import group_means
 from tests.reference_data import REFERENCE, STANDARD_ERROR, api, close, read_csv
 

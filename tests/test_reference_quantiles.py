@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import survey
-from survey.replicate_sets import ReplicateKind
+from survey.design.replicates import ReplicateKind
 from tests.quantiles_on_rows import RULES, quantile
 from tests.reference.extract import REPLICATED
 from tests.reference_data import (

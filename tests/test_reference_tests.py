@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 import survey
-from survey.cells import collapse
+from survey.design.cells import collapse
 from survey.goodness_of_fit import count_form
 from survey.independence import TestMethod, generalized_effects, pearson, two_way
 from survey.quadratic_forms import TailMethod, sum_of_chisq_sf

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import survey
-from survey.replicate_sets import rank
+from survey.design.replicates import rank
 from survey.replication import hadamard
 from survey.variance import replication
 from tests import brute_force as rows

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import survey
-from survey.cells import collapse
+from survey.design.cells import collapse
 from survey.independence import multiple_response, test_multiple_response
 from survey.letters import column_letters
 from survey.records.items import Item, Level

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 import survey
-from survey.cells import collapse
+from survey.design.cells import collapse
 from survey.goodness_of_fit import count_form
 from survey.independence import generalized_effects, pearson, two_way
 from survey.intervals import proportion_interval

@@ -11,11 +11,11 @@ import pandas as pd
 
 from survey.arguments import check_choice, check_kind, check_switch
 from survey.arrays import BoolArray, FloatArray
-from survey.design_columns import as_pandas, check_column, check_name, names_of, weights_of
-from survey.domain_conditions import rows_inside
+from survey.design.columns import as_pandas, check_column, check_name, names_of, weights_of
+from survey.design.domains import rows_inside
+from survey.design.replicates import ReplicateKind, Replicates, check_replicates, scales_of
+from survey.design.stages import Stage, stages_of
 from survey.errors import DesignError
-from survey.replicate_sets import ReplicateKind, Replicates, check_replicates, scales_of
-from survey.sampling_stages import Stage, stages_of
 from survey.tidy import gives_copies
 
 LonelyPSU = Literal["fail", "adjust", "average", "certainty", "remove"]

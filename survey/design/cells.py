@@ -17,11 +17,11 @@ from scipy import sparse
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.codes import code_values, compress, margin_codes, mixed_radix, sum_by_code
-from survey.design import Design, check_design
+from survey.design.codes import code_values, compress, margin_codes, mixed_radix, sum_by_code
+from survey.design.design import Design, check_design
+from survey.design.replicates import Replicates
+from survey.design.stages import Stage
 from survey.errors import EstimationError, did_you_mean, some
-from survey.replicate_sets import Replicates
-from survey.sampling_stages import Stage
 
 Missing = Literal["drop", "fail"]
 NULLABLE = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}

@@ -1,0 +1,29 @@
+"""Sampling designs, and the counted cells that every request makes of them."""
+
+from __future__ import annotations
+
+from survey.design.cells import CalibrationCells, Cells, Missing, collapse
+from survey.design.codes import code_values, compress, margin_codes, mixed_radix, sum_by_code
+from survey.design.design import Calibration, Design, LonelyDomain, LonelyPSU, check_design
+from survey.design.replicates import ReplicateKind, Replicates
+from survey.design.stages import Stage
+
+__all__ = [
+    "Calibration",
+    "CalibrationCells",
+    "Cells",
+    "Design",
+    "LonelyDomain",
+    "LonelyPSU",
+    "Missing",
+    "ReplicateKind",
+    "Replicates",
+    "Stage",
+    "check_design",
+    "code_values",
+    "collapse",
+    "compress",
+    "margin_codes",
+    "mixed_radix",
+    "sum_by_code",
+]
