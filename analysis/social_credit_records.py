@@ -28,9 +28,8 @@ import yaml
 from numpy.typing import NDArray
 
 from survey.design import Design
-from survey.margins import Margins
 from survey.records import Codebook
-from survey.weighting import rake
+from survey.weighting import Margins, rake
 
 Settings: TypeAlias = Mapping[str, Any]
 Scores: TypeAlias = dict[str, NDArray[np.float64]]

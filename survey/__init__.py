@@ -5,7 +5,6 @@ from __future__ import annotations
 from survey import figures
 from survey.banners import Banner, banner
 from survey.bias_reduction import bias_reduced
-from survey.calibration import calibrate
 from survey.comparisons import compare, t_test
 from survey.conventions import compare_conventions
 from survey.design import Design
@@ -26,13 +25,11 @@ from survey.errors import (
     SurveyError,
 )
 from survey.estimates import Estimate, mean, proportion, ratio, total
-from survey.feasibility import Infeasibility, explain_infeasible
 from survey.goodness_of_fit import goodness_of_fit
 from survey.hypotheses import TestResult
 from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
 from survey.model_comparison import ModelComparison, compare_models
 from survey.moments import corr, cov, var
-from survey.nonresponse import adjust_nonresponse
 from survey.ordinal import OrdinalFit, ordinal
 from survey.parallel_lines import parallel_lines_test, parallel_slopes
 from survey.pooled_results import PooledEstimate, PooledFit
@@ -42,13 +39,24 @@ from survey.publication import PublicationTable, publication_table
 from survey.quantiles import quantile
 from survey.rank_tests import rank_test
 from survey.records import Codebook, Item, Level, read_respondents, write_respondents
-from survey.replication import replicate
 from survey.residuals import residual_means, residuals
 from survey.score_test import score_test
-from survey.summaries import calibration_summary, margin_table, weight_summary
 from survey.tabulation import Table, crosstab, topline
-from survey.trimming import trim, trim_and_rake, trimming_table
-from survey.weighting import poststratify, rake
+from survey.weighting import (
+    Infeasibility,
+    adjust_nonresponse,
+    calibrate,
+    calibration_summary,
+    explain_infeasible,
+    margin_table,
+    poststratify,
+    rake,
+    replicate,
+    trim,
+    trim_and_rake,
+    trimming_table,
+    weight_summary,
+)
 
 __all__ = [
     "Banner",

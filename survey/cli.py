@@ -18,9 +18,8 @@ from survey.links import LinkName
 from survey.ordinal import ordinal
 from survey.records import LABELLED, Codebook, read_respondents, write_respondents
 from survey.statistics import Share
-from survey.summaries import margin_table, weight_summary
 from survey.tabulation import Table, crosstab, topline
-from survey.weighting import rake
+from survey.weighting import margin_table, rake, weight_summary
 
 WEIGHT = "weight"  # column of raked weights in the file that `survey weight` writes
 FORMATS = (".xlsx", ".html")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import survey
-from survey.steps import recalibrate
+from survey.weighting.steps import recalibrate
 from tests import brute_force as rows
 from tests.test_properties import VANISHING, Sample, samples
 

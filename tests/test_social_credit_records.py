@@ -20,7 +20,7 @@ from survey.design.design import Design
 from survey.ordinal import ordinal
 from survey.records.codebook import Codebook
 from survey.records.respondents import read_respondents
-from survey.weighting import rake
+from survey.weighting.raking import rake
 
 DATA = STUDY.parent
 

@@ -12,7 +12,7 @@ import pandas as pd
 from survey.arrays import FloatArray, IntArray
 from survey.design import Design, check_design, compress, sum_by_code
 from survey.errors import CalibrationError, did_you_mean, shown, some
-from survey.margins import EXAMPLE, Margins, Target, checked_margins
+from survey.weighting.margins import EXAMPLE, Margins, Target, checked_margins
 
 Totals = Mapping[str, float]
 

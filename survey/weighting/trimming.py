@@ -12,14 +12,14 @@ import pandas as pd
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
-from survey.auxiliaries import on_cells
 from survey.design import Calibration, Design, check_design
 from survey.errors import CalibrationError
-from survey.feasibility import cell_limits, explain
-from survey.margins import Margins, checked_margins
-from survey.steps import REPLICATE_ITERATIONS, add_step
-from survey.summaries import kish_deff, margin_table
-from survey.weighting import rake
+from survey.weighting.auxiliaries import on_cells
+from survey.weighting.feasibility import cell_limits, explain
+from survey.weighting.margins import Margins, checked_margins
+from survey.weighting.raking import rake
+from survey.weighting.steps import REPLICATE_ITERATIONS, add_step
+from survey.weighting.summaries import kish_deff, margin_table
 
 Sharing = Literal["repeated", "once"]
 CAP_TOLERANCE = 1e-6  # relative excess of a weight over its cap that counts as within it, after raking

@@ -11,8 +11,8 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Calibration, Design, check_design, sum_by_code
 from survey.errors import CalibrationError, did_you_mean, shown, some
-from survey.margins import Target
-from survey.steps import add_step
+from survey.weighting.margins import Target
+from survey.weighting.steps import add_step
 
 
 def adjust_nonresponse(design: Design, *, responded: str, cells: str | Sequence[str] = (), minimum: int = 10) -> Design:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
-from survey.auxiliaries import joint_cells, on_cells
 from survey.design import Calibration, Design, sum_by_code
 from survey.errors import CalibrationError, shown
-from survey.feasibility import cell_limits, explain
-from survey.margins import Margins, Target, check_iterations, checked_margins
-from survey.steps import REPLICATE_ITERATIONS, add_step
+from survey.weighting.auxiliaries import joint_cells, on_cells
+from survey.weighting.feasibility import cell_limits, explain
+from survey.weighting.margins import Margins, Target, check_iterations, checked_margins
+from survey.weighting.steps import REPLICATE_ITERATIONS, add_step
 
 
 def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iterations: int = 200) -> Design:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from survey.arrays import FloatArray
 from survey.design import Design, check_design, sum_by_code
-from survey.margins import Margins, checked_margins
+from survey.weighting.margins import Margins, checked_margins
 
 
 def weight_summary(design: Design) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from survey.arguments import check_choice
 from survey.arrays import FloatArray, IntArray
 from survey.design import Design, ReplicateKind, Replicates, Stage, check_design
 from survey.errors import DesignError, shown
-from survey.steps import recalibrate
+from survey.weighting.steps import recalibrate
 
 MOST_WEIGHTS = 1 << 29  # replicate weights held at once: 4 GB
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.auxiliaries import Auxiliaries
 from survey.design import sum_by_code
+from survey.weighting.auxiliaries import Auxiliaries
 
 LEAST_CHANGE = 1e-8  # change of targets, as a share of the population, that is more than the program's rounding
 LARGEST_GROWTH = 1e6  # a cell that cannot keep half of a millionth of its weight is one that must have none

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import BoolArray, FloatArray
-from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
-from survey.contradictions import LEAST_CHANGE, Program, elastic, in_words, minimal_conflict, starved_cells
 from survey.design import Design
 from survey.errors import CalibrationError, shown
-from survey.margins import Margins
+from survey.weighting.auxiliaries import Auxiliaries, Totals, auxiliaries
+from survey.weighting.contradictions import LEAST_CHANGE, Program, elastic, in_words, minimal_conflict, starved_cells
+from survey.weighting.margins import Margins
 
 Verdict = Literal["feasible", "zero cells", "infeasible"]
 Bounds = tuple[float, float]

@@ -11,12 +11,12 @@ import numpy as np
 
 from survey.arguments import check_choice
 from survey.arrays import FloatArray
-from survey.auxiliaries import Auxiliaries, Totals, auxiliaries
 from survey.design import Calibration, Design
 from survey.errors import CalibrationError
-from survey.feasibility import Bounds, cell_limits, checked_bounds, explain
-from survey.margins import Margins, check_iterations
-from survey.steps import add_step
+from survey.weighting.auxiliaries import Auxiliaries, Totals, auxiliaries
+from survey.weighting.feasibility import Bounds, cell_limits, checked_bounds, explain
+from survey.weighting.margins import Margins, check_iterations
+from survey.weighting.steps import add_step
 
 Distance = Literal["linear", "raking", "logit"]
 
