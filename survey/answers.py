@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from survey import statistics
 from survey.arrays import BoolArray
 from survey.design import Cells, Design, check_design
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.records import Item
-from survey.statistics import Terms
+from survey.statistics import Terms, is_chosen, is_numeric, level_indicators
 
 Nets = Mapping[str, Sequence[object]]
 
@@ -102,7 +101,7 @@ def with_reasons(design: Design, asked: Question) -> tuple[Design, Question]:
     answers, why = frame[name], frame[reasons]
     if not isinstance(answers.dtype, pd.CategoricalDtype):
         raise EstimationError(f"`item` must be categorical to be tabulated; {name!r} has type {answers.dtype}.")
-    if statistics.is_numeric(why):
+    if is_numeric(why):
         raise EstimationError(
             f'`missing`="show" needs reasons in words; {reasons!r} has type {why.dtype}. Give its codes their labels, '
             "as `read_respondents` does."
@@ -129,14 +128,14 @@ def answers(cells: Cells, asked: Question) -> tuple[Terms, list[str]]:
         with the name of an answer.
     """
     for column in asked.columns[: 0 if asked.multiple else 1]:
-        if statistics.is_numeric(cells.frame[column]):
+        if is_numeric(cells.frame[column]):
             raise EstimationError(
                 f"`item` must be categorical to be tabulated; {column!r} is numeric. Cut it into groups, or use `mean`."
             )
     if asked.multiple:
-        chosen = [statistics.chosen(cells, column, asked.labels) for column in asked.columns]
+        chosen = [is_chosen(cells, column, asked.labels) for column in asked.columns]
         return _terms(asked, list(asked.options.values()), chosen), ["level"] * len(chosen)
-    levels, values = statistics.level_indicators(cells, asked.columns[0])
+    levels, values = level_indicators(cells, asked.columns[0])
     kinds = ["missing" if level in asked.reasons else "level" for level in levels]
     first_reason = kinds.index("missing") if "missing" in kinds else len(kinds)
     merged = []

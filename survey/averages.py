@@ -16,7 +16,7 @@ from survey.links import LINKS, log_difference
 from survey.model_matrix import ModelMatrix
 from survey.ordinal import OrdinalFit
 from survey.predictors import Predictors, limits, location_sums, spread, thresholds
-from survey.statistics import domains
+from survey.statistics import domains_of
 
 Covariates = Literal["fixed", "estimated"]
 CENTRAL = (1.0, -8.0, 0.0, 8.0, -1.0)  # five-point differences, twelfths (Abramowitz and Stegun 25.3.6)
@@ -66,7 +66,7 @@ def groups_of(fit: OrdinalFit, by: str | Sequence[str] | None, settings: Sequenc
             f"`by` must name covariates of the model that `at` does not set; {unknown} not among "
             f"{[name for name in known if name not in settings]}. Add the variable to the formula."
         )
-    found = domains(fit.cells, names)
+    found = domains_of(fit.cells, names)
     live = fit.cells.inside
     return [
         Group(

@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey import statistics
 from survey.arguments import as_name, as_names, check_kind, check_level
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean
 from survey.estimates import Estimate, estimate
 from survey.hypotheses import Correction, TestResult, adjust_p_values, t_test_of
 from survey.intervals import t_interval
-from survey.statistics import Domains, Terms
+from survey.statistics import Domains, Terms, domains_of, is_numeric, mean_statistic, terms_of
 
 NO_VARIANCE = 1e-20  # of the two variances: a difference that varies less is constant but for rounding
 
@@ -75,24 +74,24 @@ def t_test(
         raise EstimationError(f"`y` must be another variable than the one it is compared by; got {y!r} twice.")
     cells = collapse(design, names, missing)
     for argument, name in (("y", y), ("paired", paired)):
-        if name is not None and not statistics.is_numeric(cells.frame[name]):
+        if name is not None and not is_numeric(cells.frame[name]):
             raise EstimationError(
                 f"`{argument}` of a t test must be numeric; {name!r} has type {cells.frame[name].dtype}. Use "
                 "`rank_test`, or a crosstab and its test."
             )
     if by is not None:
         return t_test_of(_difference_between_groups(cells, y, by, level), value, "t test of two means")
-    measured = statistics.terms(cells, [y])
+    measured = terms_of(cells, [y])
     if paired is not None:
         labels = measured.labels.assign(term=f"{y} - {paired}")
-        measured = Terms(labels, measured.values - statistics.terms(cells, [paired]).values)
-    made = estimate(cells, statistics.mean(cells, measured, statistics.domains(cells, [])), level=level)
+        measured = Terms(labels, measured.values - terms_of(cells, [paired]).values)
+    made = estimate(cells, mean_statistic(cells, measured, domains_of(cells, [])), level=level)
     return t_test_of(made, value, "t test of one mean" if paired is None else "paired t test")
 
 
 def two_groups(cells: Cells, by: str) -> Domains:
     """Groups that a two-sample test compares."""
-    groups = statistics.domains(cells, [by])
+    groups = domains_of(cells, [by])
     if len(groups.labels) != 2:
         found = groups.labels[by].astype(str).tolist()
         raise EstimationError(
@@ -105,7 +104,7 @@ def two_groups(cells: Cells, by: str) -> Domains:
 def _difference_between_groups(cells: Cells, y: str, by: str, level: float) -> Estimate:
     """Mean of the second group minus that of the first, on the residual degrees of freedom of a regression."""
     groups = two_groups(cells, by)
-    means = estimate(cells, statistics.mean(cells, statistics.terms(cells, [y]), groups), level=level)
+    means = estimate(cells, mean_statistic(cells, terms_of(cells, [y]), groups), level=level)
     first, second = groups.labels[by]
     difference = means.contrast([[-1.0, 1.0]], [f"{y}: {second} - {first}"])
     df = difference.df - 1.0

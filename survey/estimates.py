@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from survey import functions, statistics
+from survey import functions
 from survey.arguments import as_name, as_names, by_names, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.console import console
@@ -20,7 +20,17 @@ from survey.errors import EstimationError, did_you_mean
 from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
 from survey.functions import Function
 from survey.intervals import IntervalMethod, proportion_interval, t_interval
-from survey.statistics import Domains, Statistic, Terms
+from survey.statistics import (
+    Domains,
+    Statistic,
+    Terms,
+    domains_of,
+    is_numeric,
+    mean_statistic,
+    ratio_statistic,
+    terms_of,
+    total_statistic,
+)
 from survey.tidy import gives_copies
 from survey.variance import covariance, degrees_of_freedom
 
@@ -402,7 +412,7 @@ def total(
     ----------
     R equivalent: survey::svytotal, svyby.
     """
-    return _estimates(design, x, by, level, missing, statistics.total)
+    return _estimates(design, x, by, level, missing, total_statistic)
 
 
 def mean(
@@ -434,7 +444,7 @@ def mean(
     ----------
     R equivalent: survey::svymean, svyby; for "cr2" clubSandwich::vcovCR of the weighted regression on the groups.
     """
-    return _estimates(design, x, by, level, missing, statistics.mean, variance)
+    return _estimates(design, x, by, level, missing, mean_statistic, variance)
 
 
 def _estimates(
@@ -455,7 +465,7 @@ def _estimates(
     cells = collapse(design, [*variables, *groups], missing)
     for name in variables:
         _refuse_numbers_in_disguise(cells, name)
-    measured, domains = statistics.terms(cells, variables), statistics.domains(cells, groups)
+    measured, domains = terms_of(cells, variables), domains_of(cells, groups)
     made = statistic(cells, measured, domains)
     few = group_means(cells, measured, domains, made.value) if variance == "cr2" else None
     return estimate(cells, made, level=level, few=few)
@@ -511,12 +521,12 @@ def proportion(
     check_method(variance)
     groups = by_names(by, [as_name(x, "x")])
     cells = collapse(design, [x, *groups], missing)
-    if statistics.is_numeric(cells.frame[x]):
+    if is_numeric(cells.frame[x]):
         raise EstimationError(
             f"`x` must be categorical; {x!r} is numeric. Use `mean`, or make it a pandas Categorical first."
         )
-    measured, domains = statistics.terms(cells, [x]), statistics.domains(cells, groups)
-    shares = statistics.mean(cells, measured, domains)
+    measured, domains = terms_of(cells, [x]), domains_of(cells, groups)
+    shares = mean_statistic(cells, measured, domains)
     few = group_means(cells, measured, domains, shares.value) if variance == "cr2" else None
     return estimate(cells, shares, level=level, interval=interval, few=few)
 
@@ -553,9 +563,7 @@ def ratio(
     groups = by_names(by, [*numerators, as_name(x, "x")])
     cells = collapse(design, [*numerators, x, *groups], missing)
     for argument, name in (*(("y", name) for name in numerators), ("x", x)):
-        if not statistics.is_numeric(cells.frame[name]):
+        if not is_numeric(cells.frame[name]):
             raise EstimationError(f"`{argument}` must be numeric; {name!r} has type {cells.frame[name].dtype}.")
-    made = statistics.ratio(
-        cells, statistics.terms(cells, numerators), statistics.terms(cells, [x]), statistics.domains(cells, groups)
-    )
+    made = ratio_statistic(cells, terms_of(cells, numerators), terms_of(cells, [x]), domains_of(cells, groups))
     return estimate(cells, made, level=level)

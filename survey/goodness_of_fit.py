@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey import statistics
 from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.hypotheses import TestResult
 from survey.independence import RaoScott, rao_scott
-from survey.statistics import Evaluate
+from survey.statistics import Evaluate, is_numeric, level_indicators
 from survey.variance import covariance, degrees_of_freedom
 
 FitMethod = Literal[RaoScott, "satterthwaite"]
@@ -63,9 +62,9 @@ def goodness_of_fit(
             f"{type(shares).__name__}."
         )
     cells = collapse(design, [as_name(x, "x")], missing)
-    if statistics.is_numeric(cells.frame[x]):
+    if is_numeric(cells.frame[x]):
         raise EstimationError(f"`x` must be categorical; {x!r} is numeric. Cut it into groups first (pandas.cut).")
-    levels, indicators = statistics.level_indicators(cells, x)
+    levels, indicators = level_indicators(cells, x)
     expected = _expected(x, levels, [bool(indicator.any()) for indicator in indicators], dict(shares.items()))
     indicator = np.column_stack([indicators[levels.index(level)] for level in expected]).astype(np.float64)
     given = np.array(list(expected.values()))

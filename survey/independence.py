@@ -16,7 +16,7 @@ from survey.design import Cells, code_values
 from survey.errors import EstimationError, shown
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
 from survey.quadratic_forms import sum_of_chisq_sf
-from survey.statistics import chosen as is_chosen
+from survey.statistics import is_chosen
 from survey.variance import covariance, degrees_of_freedom
 
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]

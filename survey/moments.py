@@ -9,14 +9,13 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from survey import statistics
 from survey.arguments import as_name, as_names, by_names
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
 from survey.estimates import Estimate, estimate
 from survey.intervals import t_interval
-from survey.statistics import Domains, Statistic
+from survey.statistics import Domains, Statistic, by_domain, domains_of, is_numeric, terms_of
 
 CorrelationInterval = Literal["fisher", "wald"]
 CONSTANT = 1e-12  # a standard deviation below this share of the largest value is the rounding of a constant
@@ -152,18 +151,18 @@ def _counted(
     groups = by_names(by, variables)
     cells = collapse(design, [*variables, *groups], missing)
     for name in variables:
-        if not statistics.is_numeric(cells.frame[name]):
+        if not is_numeric(cells.frame[name]):
             raise EstimationError(
                 f"`{name}` must be numeric to have a variance; its type is {cells.frame[name].dtype}."
             )
-    return cells, statistics.domains(cells, groups)
+    return cells, domains_of(cells, groups)
 
 
 def _covariances(
     cells: Cells, pairs: Sequence[tuple[str, str]], names: Sequence[str], groups: Domains
 ) -> tuple[Cells, Statistic, BoolArray]:
     """Covariances of m pairs in G domains as a statistic, and which of the G m exist."""
-    labels, membership = statistics.by_domain(groups, pd.DataFrame({"term": list(names), "level": ""}))
+    labels, membership = by_domain(groups, pd.DataFrame({"term": list(names), "level": ""}))
     members = membership.astype(np.float64)
     n = cells.n @ members
     exists = n > 1
@@ -182,7 +181,7 @@ def _covariances(
 
 def _correlations(cells: Cells, pair: tuple[str, str], groups: Domains) -> tuple[Cells, Statistic, BoolArray]:
     """Correlations in G domains as a statistic, and which of them exist."""
-    labels, membership = statistics.by_domain(groups, pd.DataFrame({"term": [f"{pair[0]}:{pair[1]}"], "level": ""}))
+    labels, membership = by_domain(groups, pd.DataFrame({"term": [f"{pair[0]}:{pair[1]}"], "level": ""}))
     members = membership.astype(np.float64)
     size = cells.weight @ members
     exists = np.ones(len(labels), dtype=bool)
@@ -211,12 +210,12 @@ def _correlations(cells: Cells, pair: tuple[str, str], groups: Domains) -> tuple
 
 def _numbers(cells: Cells, name: str) -> FloatArray:
     """(C,) values of a numeric variable, zero outside the domain."""
-    return statistics.terms(cells, [name]).values[:, 0]
+    return terms_of(cells, [name]).values[:, 0]
 
 
 def _deviations(cells: Cells, names: Sequence[str], members: FloatArray) -> FloatArray:
     """(C, k) deviations of the variables from their means in each row's domain; zero outside it."""
-    columns = statistics.terms(cells, list(dict.fromkeys(names)))
+    columns = terms_of(cells, list(dict.fromkeys(names)))
     position = {name: i for i, name in enumerate(columns.labels["term"])}
     values = columns.values[:, [position[name] for name in names]]
     repeated = np.tile(values, members.shape[1] // len(names))

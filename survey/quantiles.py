@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from survey import statistics
 from survey.arguments import as_names, by_names, check_choice, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, Design, Missing, collapse, sum_by_code
@@ -18,7 +17,7 @@ from survey.errors import EstimationError
 from survey.estimates import Estimate, estimate
 from survey.intervals import IntervalMethod, proportion_interval, quantile_t, t_interval
 from survey.quantile_rules import TIE, QuantileRule, weighted_quantiles
-from survey.statistics import Domains, Statistic, Terms
+from survey.statistics import Domains, Statistic, Terms, by_domain, domains_of, is_numeric, ratio_of_totals, terms_of
 from survey.variance import covariance
 
 QuantileInterval = Literal["woodruff", "woodruff-beta", "woodruff-logit", "woodruff-asin", "score", "replication"]
@@ -106,11 +105,11 @@ def quantile(
     check_choice(interval, QuantileInterval, "interval")
     cells = collapse(design, [*variables, *groups], missing)
     for name in variables:
-        if not statistics.is_numeric(cells.frame[name]):
+        if not is_numeric(cells.frame[name]):
             raise EstimationError(
                 f"`x` must be numeric to have quantiles; {name!r} has type {cells.frame[name].dtype}."
             )
-    measured, found = statistics.terms(cells, variables), statistics.domains(cells, groups)
+    measured, found = terms_of(cells, variables), domains_of(cells, groups)
     made = _Quantiles(cells, measured, found, shares, _observed(cells, measured, found))
     value = made.values(cells.weight, rule)
     below = estimate(cells, made.share_below(value, made.part), level=level)
@@ -154,7 +153,7 @@ class _Quantiles:
         """By-columns, term and level of the k rows."""
         m, size = len(self.measured.labels), self.p.size
         terms = self.measured.labels.loc[np.repeat(np.arange(m), size), ["term"]].reset_index(drop=True)
-        return statistics.by_domain(self.groups, terms.assign(level=np.tile(self.p, m)))[0]
+        return by_domain(self.groups, terms.assign(level=np.tile(self.p, m)))[0]
 
     @property
     def part(self) -> IntArray:
@@ -182,9 +181,7 @@ class _Quantiles:
         membership = self.groups.indicator[:, domain]
         below = membership & (self.measured.values[:, variable] <= value + TIE * np.abs(value))
         labels = pd.DataFrame(index=range(part.size))
-        return statistics.ratio_of_totals(
-            self.cells, labels, below.astype(np.float64), membership.astype(np.float64), membership
-        )
+        return ratio_of_totals(self.cells, labels, below.astype(np.float64), membership.astype(np.float64), membership)
 
     def woodruff_bounds(
         self, below: Estimate, method: IntervalMethod, rule: QuantileRule

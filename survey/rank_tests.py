@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey import statistics
 from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, code_values, collapse, sum_by_code
 from survey.errors import EstimationError
 from survey.estimates import Estimate, estimate
 from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
-from survey.statistics import Terms
+from survey.statistics import Terms, domains_of, is_numeric, mean_statistic
 
 RankMethod = Literal["wilcoxon", "kruskal-wallis", "van-der-waerden", "median"]
 NAMES: Mapping[RankMethod, str] = {
@@ -70,7 +69,7 @@ def rank_test(
 def mid_ranks(cells: Cells, y: str) -> FloatArray:
     """(C,) estimated population mid-ranks of the patterns' values, as shares: 0 < rank < 1."""
     column = cells.frame[y]
-    if not (statistics.is_numeric(column) or _is_ordered(column)):
+    if not (is_numeric(column) or _is_ordered(column)):
         raise EstimationError(
             f"`y` must be numeric or an ordered categorical; {y!r} has type {column.dtype} without an order. Make it "
             "ordered (cat.as_ordered()), or test the crosstab."
@@ -97,14 +96,14 @@ def rank_scores(ranks: FloatArray, method: RankMethod) -> FloatArray:
 
 def compare_scores(cells: Cells, scores: FloatArray, by: str, method: RankMethod) -> TestResult:
     """Compare the mean of (C,) scores, taken as fixed, between groups."""
-    groups = statistics.domains(cells, [by])
+    groups = domains_of(cells, [by])
     k = len(groups.labels)
     if k < 2 or (k > 2 and method == "wilcoxon"):
         allowed = "two groups" if method == "wilcoxon" else "two groups or more"
         hint = 'Use method="kruskal-wallis".' if k > 2 else "Nothing is left to compare."
         raise EstimationError(f'`by` must have {allowed} for method="{method}"; {by!r} has {k}. {hint}')
     measured = Terms(pd.DataFrame({"term": ["rank score"], "level": [""]}), scores[:, None])
-    means = statistics.mean(cells, measured, groups)
+    means = mean_statistic(cells, measured, groups)
     linear = means.influence  # the ranks are not estimated again in each replicate, as they are not elsewhere
     made = estimate(cells, replace(means, evaluate=lambda weight: weight.T @ linear + means.value))
     name = f"Design-based {NAMES[method]}"

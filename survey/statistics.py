@@ -69,7 +69,7 @@ class Terms:
     values: FloatArray
 
 
-def domains(cells: Cells, by: Sequence[str]) -> Domains:
+def domains_of(cells: Cells, by: Sequence[str]) -> Domains:
     """Domains that the by-variables make, in the order of their levels; empty combinations are left out.
 
     Raises
@@ -106,7 +106,7 @@ def _check_groups(cells: Cells, name: str, codes: IntArray, levels: int) -> None
         )
 
 
-def terms(cells: Cells, variables: Sequence[str]) -> Terms:
+def terms_of(cells: Cells, variables: Sequence[str]) -> Terms:
     """Values of the variables on the patterns."""
     columns: list[FloatArray] = []
     labels: list[tuple[str, object]] = []
@@ -137,7 +137,7 @@ def level_indicators(cells: Cells, name: str) -> tuple[list[object], list[BoolAr
     return list(values), [(codes == position) & cells.inside for position in range(len(values))]
 
 
-def chosen(cells: Cells, name: str, labels: Sequence[object]) -> BoolArray:
+def is_chosen(cells: Cells, name: str, labels: Sequence[object]) -> BoolArray:
     """(C,) whether each pattern has chosen an option of a multiple-response set.
 
     Parameters
@@ -165,14 +165,14 @@ def chosen(cells: Cells, name: str, labels: Sequence[object]) -> BoolArray:
     return result
 
 
-def total(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
+def total_statistic(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
     """Totals: sum of w x in each domain; the influence is x itself. R equivalent: survey::svytotal."""
     values = _spread(groups.indicator.astype(np.float64), measured.values)
     labels, membership = by_domain(groups, measured.labels)
     return Statistic(labels, cells.weight @ values, values, lambda weight: weight.T @ values, membership)
 
 
-def mean(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
+def mean_statistic(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
     """Means in each domain; influence (x - mean) / (sum of weights). R equivalent: survey::svymean."""
     indicator = groups.indicator.astype(np.float64)
     labels, membership = by_domain(groups, measured.labels)
@@ -180,7 +180,7 @@ def mean(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
     return ratio_of_totals(cells, labels, _spread(indicator, measured.values), below, membership)
 
 
-def ratio(cells: Cells, numerator: Terms, denominator: Terms, groups: Domains) -> Statistic:
+def ratio_statistic(cells: Cells, numerator: Terms, denominator: Terms, groups: Domains) -> Statistic:
     """Ratios of totals y / x in each domain; influence (y - R x) / X. R equivalent: survey::svyratio."""
     indicator = groups.indicator.astype(np.float64)
     name = denominator.labels["term"][0]

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from survey import statistics
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import EstimationError
 from survey.estimates import Estimate
 from survey.letters import column_letters, letter_names
-from survey.statistics import Domains
+from survey.statistics import Domains, domains_of, is_numeric
 
 TOTAL = "Total"
 ROUNDING = 1e-24  # variance of a share below which it is a constant's rounding error
@@ -47,11 +46,11 @@ def table_columns(cells: Cells, by: Sequence[str], total: bool) -> Columns:
         called so.
     """
     for name in by:
-        if statistics.is_numeric(cells.frame[name]):
+        if is_numeric(cells.frame[name]):
             raise EstimationError(
                 f"`by` must be categorical; {name!r} is numeric. Cut it into groups first (pandas.cut)."
             )
-    groups = statistics.domains(cells, by)
+    groups = domains_of(cells, by)
     block = np.zeros(len(groups.labels), dtype=np.intp)
     if len(by) > 1:
         block = groups.labels.groupby(list(by[:-1]), observed=True, sort=False).ngroup().to_numpy().astype(np.intp)

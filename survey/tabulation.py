@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 import pandas as pd
 
-from survey import statistics
 from survey.answers import Nets, Question, answers, question, with_reasons
 from survey.arguments import by_names, check_choice
 from survey.arrays import FloatArray
@@ -32,7 +31,7 @@ from survey.independence import (
 from survey.intervals import IntervalMethod, effective_size
 from survey.records import Item
 from survey.reliability import judge
-from survey.statistics import Domains, Share, Statistic, Terms
+from survey.statistics import Domains, Share, Statistic, Terms, by_domain, domains_of, mean_statistic, ratio_of_totals
 from survey.table_columns import letters, table_columns, within
 from survey.tidy import CONFIDENTIAL, gives_copies
 
@@ -161,7 +160,7 @@ class Table:
             raise EstimationError(
                 f"`test_within` needs nested columns, as by=['income', 'gender'] makes them; got by={by[0]!r}."
             )
-        levels = statistics.domains(cells, by[:1])
+        levels = domains_of(cells, by[:1])
         rows = [
             tested(within(cells, levels.indicator[:, place]), self.asked, by[1:], method)
             for place in range(len(levels.labels))
@@ -249,8 +248,8 @@ def topline(
         missing = "drop"
     cells = collapse(design, asked.columns, missing)
     measured, kinds = answers(cells, asked)
-    groups = statistics.domains(cells, [])
-    made = estimate(cells, statistics.mean(cells, measured, groups), level=level, interval=interval)
+    groups = domains_of(cells, [])
+    made = estimate(cells, mean_statistic(cells, measured, groups), level=level, interval=interval)
     frame = _tidy(made, kinds).assign(letters="")
     return Table(asked, None, "column", frame, made.vcov, _counts(cells, measured, groups), cells)
 
@@ -336,7 +335,7 @@ def tested(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod)
 
 def _test(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) -> TestResult:
     """Test that the answers are independent of the groups that the by-variables make."""
-    groups = statistics.domains(cells, by)
+    groups = domains_of(cells, by)
     n_groups, group = len(groups.labels), groups.indicator.argmax(axis=1)
     empty = int(np.prod([groups.labels[name].nunique() for name in by])) - n_groups
     note = f"Combinations of {', '.join(by)} without respondents, left out: {empty}." if empty else ""
@@ -354,14 +353,14 @@ def _test(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) 
 def _shares(cells: Cells, measured: Terms, groups: Domains, share: Share) -> Statistic:
     """Column, row or cell shares, column by column."""
     if share == "column":
-        return statistics.mean(cells, measured, groups)
+        return mean_statistic(cells, measured, groups)
     joint = (groups.indicator[:, :, None] * measured.values[:, None, :]).reshape(len(measured.values), -1)
-    labels, _ = statistics.by_domain(groups, measured.labels)
+    labels, _ = by_domain(groups, measured.labels)
     base = np.broadcast_to(cells.inside[:, None], joint.shape).astype(np.float64)
     if share == "row":
         given = np.where(cells.weight @ measured.values > 0, measured.values, cells.inside[:, None])
         base = np.tile(given, len(groups.labels))  # of an answer that nobody gave, everybody, for the time being
-    return statistics.ratio_of_totals(cells, labels, joint, base, base > 0)
+    return ratio_of_totals(cells, labels, joint, base, base > 0)
 
 
 def _without_empty_rows(made: Estimate, cells: Cells, measured: Terms, share: Share) -> Estimate:
@@ -380,7 +379,7 @@ def with_bases(table: Table) -> Table:
     if table.cells is None:
         return table
     measured, _ = answers(table.cells, table.asked)
-    bases = _bases(table.cells, measured, statistics.domains(table.cells, []))
+    bases = _bases(table.cells, measured, domains_of(table.cells, []))
     place = table.frame.columns.get_loc("kind")
     parts = [table.frame.iloc[:, :place], bases, table.frame.iloc[:, place:]]
     return replace(table, frame=pd.concat(parts, axis=1).assign(column_letter=""))

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 import survey
-from survey import statistics
 from survey.design.cells import collapse
 from survey.few_clusters import group_means
+from survey.statistics import domains_of, mean_statistic, terms_of
 from tests.reference_data import REFERENCE, STANDARD_ERROR, api, close, read_csv
 
 Floats = NDArray[np.float64]
@@ -173,8 +173,8 @@ def test_unbiased_under_the_working_model(seed: int) -> None:
     frame = clusters(seed)
     frame.loc[[0, 1], "g"] = ["a", "b"]
     cells = collapse(design(frame), ["y", "g"])
-    measured, groups = statistics.terms(cells, ["y"]), statistics.domains(cells, ["g"])
-    few = group_means(cells, measured, groups, statistics.mean(cells, measured, groups).value)
+    measured, groups = terms_of(cells, ["y"]), domains_of(cells, ["g"])
+    few = group_means(cells, measured, groups, mean_statistic(cells, measured, groups).value)
     for form, column in zip(few.forms, indicators(frame).T, strict=True):
         w = frame["w"].to_numpy() * column
         variance = np.square(w).sum() / w.sum() ** 2
