@@ -22,9 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import survey
-from survey.few_clusters import VarianceMethod
-from survey.intervals import INTERVAL_METHODS, IntervalMethod, proportion_interval
-from survey.quantiles import QuantileInterval
+from survey.estimation import INTERVAL_METHODS, IntervalMethod, QuantileInterval, VarianceMethod, proportion_interval
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHOOLS = ROOT / "tests" / "reference" / "apipop.csv"

@@ -6,7 +6,6 @@ from survey import figures
 from survey.banners import Banner, banner
 from survey.bias_reduction import bias_reduced
 from survey.comparisons import compare, t_test
-from survey.conventions import compare_conventions
 from survey.design import Design
 from survey.diagnostics import model_fit_test, vif
 from survey.disclosure import protect
@@ -24,19 +23,17 @@ from survey.errors import (
     SeparationError,
     SurveyError,
 )
-from survey.estimates import Estimate, mean, proportion, ratio, total
+from survey.estimation import Estimate, compare_conventions, corr, cov, mean, proportion, quantile, ratio, total, var
 from survey.goodness_of_fit import goodness_of_fit
 from survey.hypotheses import TestResult
 from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
 from survey.model_comparison import ModelComparison, compare_models
-from survey.moments import corr, cov, var
 from survey.ordinal import OrdinalFit, ordinal
 from survey.parallel_lines import parallel_lines_test, parallel_slopes
 from survey.pooled_results import PooledEstimate, PooledFit
 from survey.pooling import pool
 from survey.profile_intervals import profile_intervals
 from survey.publication import PublicationTable, publication_table
-from survey.quantiles import quantile
 from survey.rank_tests import rank_test
 from survey.records import Codebook, Item, Level, read_respondents, write_respondents
 from survey.residuals import residual_means, residuals

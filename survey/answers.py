@@ -11,8 +11,8 @@ import pandas as pd
 from survey.arrays import BoolArray
 from survey.design import Cells, Design, check_design
 from survey.errors import EstimationError, did_you_mean, shown
+from survey.estimation import Terms, is_chosen, is_numeric, level_indicators
 from survey.records import Item
-from survey.statistics import Terms, is_chosen, is_numeric, level_indicators
 
 Nets = Mapping[str, Sequence[object]]
 

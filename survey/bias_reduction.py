@@ -8,9 +8,7 @@ import pandas as pd
 from survey.arguments import check_kind
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
-from survey.estimates import Estimate
-from survey.few_clusters import check_cr2, regression
-from survey.intervals import t_interval
+from survey.estimation import Estimate, check_cr2, regression, t_interval
 from survey.links import LINKS, log_difference
 from survey.ordinal import OrdinalFit
 

@@ -14,10 +14,10 @@ import pandas as pd
 from survey.design import Design, LonelyPSU
 from survey.effects import average_effects
 from survey.errors import SurveyError
+from survey.estimation import Share
 from survey.links import LinkName
 from survey.ordinal import ordinal
 from survey.records import LABELLED, Codebook, read_respondents, write_respondents
-from survey.statistics import Share
 from survey.tabulation import Table, crosstab, topline
 from survey.weighting import margin_table, rake, weight_summary
 

@@ -14,10 +14,18 @@ import scipy
 from survey.arguments import as_name, as_names, check_kind, check_level
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean
-from survey.estimates import Estimate, estimate
+from survey.estimation import (
+    Domains,
+    Estimate,
+    Terms,
+    domains_of,
+    estimate,
+    is_numeric,
+    mean_statistic,
+    t_interval,
+    terms_of,
+)
 from survey.hypotheses import Correction, TestResult, adjust_p_values, t_test_of
-from survey.intervals import t_interval
-from survey.statistics import Domains, Terms, domains_of, is_numeric, mean_statistic, terms_of
 
 NO_VARIANCE = 1e-20  # of the two variances: a difference that varies less is constant but for rounding
 

@@ -12,6 +12,7 @@ import scipy
 from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError
+from survey.estimation import covariance
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (
     answer_codes,
@@ -28,7 +29,6 @@ from survey.nesting import independent_columns
 from survey.ordinal import OrdinalFit
 from survey.predictors import Predictors
 from survey.refitting import refit
-from survey.variance import covariance
 
 FitTest = Literal["score-groups", "lipsitz", "hosmer-lemeshow", "pulkstenis-robinson", "pulkstenis-robinson-deviance"]
 Unit = Literal["term", "column"]

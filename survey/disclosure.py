@@ -1,7 +1,7 @@
 """Disclosure control: tables whose small counts are suppressed, so that nobody can be recognized.
 
 Which counts have to go is worked out in `survey.suppression`. Whether a number is precise enough to be shown
-is another question, see `survey.reliability`.
+is another question, see `survey.estimation.presentation_rule`.
 """
 
 from __future__ import annotations

@@ -28,10 +28,8 @@ from survey.averages import (
     with_values,
 )
 from survey.errors import EstimationError, did_you_mean
-from survey.estimates import Estimate
-from survey.intervals import proportion_interval, t_interval
+from survey.estimation import Estimate, covariance, proportion_interval, t_interval
 from survey.ordinal import OrdinalFit
-from survey.variance import covariance
 
 Others = Literal["observed", "means"]
 Nets = Mapping[str, Sequence[object]]

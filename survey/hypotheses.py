@@ -14,7 +14,7 @@ from survey.arguments import check_choice
 from survey.arrays import FloatArray
 from survey.console import console
 from survey.errors import EstimationError
-from survey.estimates import Estimate
+from survey.estimation import Estimate
 
 Correction = Literal["holm", "benjamini-hochberg", "none"]
 

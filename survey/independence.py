@@ -14,10 +14,9 @@ from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, code_values
 from survey.errors import EstimationError, shown
+from survey.estimation import covariance, degrees_of_freedom, is_chosen
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
 from survey.quadratic_forms import sum_of_chisq_sf
-from survey.statistics import is_chosen
-from survey.variance import covariance, degrees_of_freedom
 
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
 Wald = Literal["wald", "adjusted-wald"]

@@ -22,13 +22,11 @@ from survey.console import console
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
-from survey.estimates import SHOWN, Estimate
+from survey.estimation import SHOWN, Estimate, covariance, t_interval
 from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, wald_chisq
-from survey.intervals import t_interval
 from survey.links import LinkName
 from survey.model_parts import specification
 from survey.ordinal import OrdinalFit, ordinal
-from survey.variance import covariance
 
 Since = Literal["first", "previous"]
 SAME = 1e-8  # standard error of a change, relative to that of the effect, that is rounding error

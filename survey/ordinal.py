@@ -19,8 +19,8 @@ from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.console import console
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
+from survey.estimation import covariance, degrees_of_freedom, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
-from survey.intervals import t_interval
 from survey.likelihood import Convergence, CumulativeFit, fit_limits
 from survey.links import LINKS, LinkName
 from survey.model_matrix import ModelMatrix, outcome_name
@@ -30,7 +30,6 @@ from survey.predictors import thresholds as thresholds_of
 from survey.refitting import refit
 from survey.separation import separating_direction
 from survey.tidy import as_odds_ratios, gives_copies
-from survey.variance import covariance, degrees_of_freedom
 
 if TYPE_CHECKING:
     from statsmodels.base.model import LikelihoodModelResults

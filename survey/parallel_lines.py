@@ -17,10 +17,9 @@ from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import ConvergenceError, EstimationError
-from survey.estimates import Estimate
+from survey.estimation import Estimate, covariance, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import answer_codes, check_parallel, check_simple_sample, scaled_weight
-from survey.intervals import t_interval
 from survey.likelihood import CumulativeFit, fit_limits
 from survey.links import LINKS
 from survey.ordinal import OrdinalFit
@@ -28,7 +27,6 @@ from survey.predictors import Predictors
 from survey.refitting import refit
 from survey.score_test import ScoreMethod, parallel_lines_score_test
 from survey.separation import separating_direction
-from survey.variance import covariance
 
 ParallelMethod = Literal["score", "working-score", "model-score", "brant", "model-brant"]
 Source = Literal["design", "model"]

@@ -13,12 +13,10 @@ from numpy.typing import ArrayLike
 from survey.arrays import FloatArray, IntArray
 from survey.console import console
 from survey.errors import EstimationError
-from survey.estimates import SHOWN
+from survey.estimation import SHOWN, IntervalMethod, effective_size, judge, proportion_interval, t_interval
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
-from survey.intervals import IntervalMethod, effective_size, proportion_interval, t_interval
 from survey.links import LinkName
 from survey.model_parts import ModelParts
-from survey.reliability import judge
 from survey.rubin import barnard_rubin, moment_test_df, rubin_df
 from survey.tidy import as_odds_ratios, gives_copies
 

@@ -15,8 +15,7 @@ import pandas as pd
 from survey.arguments import check_level
 from survey.arrays import FloatArray
 from survey.errors import DisclosureError, EstimationError
-from survey.estimates import Estimate
-from survey.intervals import IntervalMethod
+from survey.estimation import Estimate, IntervalMethod
 from survey.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate, PooledFit, whole
 from survey.tabulation import Table

@@ -15,7 +15,7 @@ import scipy
 
 from survey.arguments import check_level
 from survey.errors import EstimationError
-from survey.estimates import Estimate
+from survey.estimation import Estimate
 from survey.ordinal import OrdinalFit
 from survey.pandoc import pandoc
 from survey.pooled_results import PooledEstimate, PooledFit

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.estimates import Estimate
+from survey.estimation import Estimate
 from survey.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate, PooledFit
 from survey.printing import PER_UNIT, number, percent, term_and_level

@@ -14,9 +14,8 @@ from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, code_values, collapse, sum_by_code
 from survey.errors import EstimationError
-from survey.estimates import Estimate, estimate
+from survey.estimation import Estimate, Terms, domains_of, estimate, is_numeric, mean_statistic
 from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
-from survey.statistics import Terms, domains_of, is_numeric, mean_statistic
 
 RankMethod = Literal["wilcoxon", "kruskal-wallis", "van-der-waerden", "median"]
 NAMES: Mapping[RankMethod, str] = {

@@ -15,13 +15,11 @@ import pandas as pd
 from survey.arguments import as_name, check_choice, check_kind, check_level, refuse_reserved
 from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
-from survey.estimates import Estimate
+from survey.estimation import Estimate, covariance, t_interval
 from survey.information import answer_codes, limits_of, params_of
-from survey.intervals import t_interval
 from survey.links import LINKS
 from survey.ordinal import OrdinalFit
 from survey.predictors import spread
-from survey.variance import covariance
 
 ResidualKind = Literal["surrogate", "probability-scale"]
 EULER = 0.57721566490153286  # mean of the loglog distribution; that of the cloglog is its negative

@@ -18,6 +18,7 @@ from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
+from survey.estimation import covariance
 from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
 from survey.information import (
     Curvature,
@@ -35,7 +36,6 @@ from survey.nesting import independent_columns, same_respondents
 from survey.ordinal import OrdinalFit
 from survey.predictors import limits
 from survey.quadratic_forms import sum_of_chisq_sf
-from survey.variance import covariance
 
 ScoreMethod = Literal["pseudoscore", "working", "model"]
 

@@ -11,9 +11,8 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import EstimationError
-from survey.estimates import Estimate
+from survey.estimation import Domains, Estimate, domains_of, is_numeric
 from survey.letters import column_letters, letter_names
-from survey.statistics import Domains, domains_of, is_numeric
 
 TOTAL = "Total"
 ROUNDING = 1e-24  # variance of a share below which it is a constant's rounding error

@@ -15,7 +15,21 @@ from survey.arrays import FloatArray
 from survey.console import console
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import DisclosureError, EstimationError
-from survey.estimates import Estimate, estimate
+from survey.estimation import (
+    Domains,
+    Estimate,
+    IntervalMethod,
+    Share,
+    Statistic,
+    Terms,
+    by_domain,
+    domains_of,
+    effective_size,
+    estimate,
+    judge,
+    mean_statistic,
+    ratio_of_totals,
+)
 from survey.hypotheses import TestResult
 from survey.independence import (
     RAO_SCOTT,
@@ -28,10 +42,7 @@ from survey.independence import (
     test_multiple_response,
     two_way,
 )
-from survey.intervals import IntervalMethod, effective_size
 from survey.records import Item
-from survey.reliability import judge
-from survey.statistics import Domains, Share, Statistic, Terms, by_domain, domains_of, mean_statistic, ratio_of_totals
 from survey.table_columns import letters, table_columns, within
 from survey.tidy import CONFIDENTIAL, gives_copies
 

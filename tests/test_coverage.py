@@ -12,7 +12,7 @@ import pytest
 import survey
 from analysis import coverage
 from analysis.coverage import Cell, Population
-from survey.intervals import INTERVAL_METHODS
+from survey.estimation.intervals import INTERVAL_METHODS
 from tests.reference_data import REFERENCE, read_csv, shared
 
 UNBIASED = 4.0  # standard errors of the mean of so many samples

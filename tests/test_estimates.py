@@ -339,7 +339,7 @@ def test_numbers_stored_as_text_may_be_counted_where_that_is_asked() -> None:
 
 
 def test_groups_by_the_thousand_that_would_fill_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("survey.statistics.MOST_NUMBERS", 1000)
+    monkeypatch.setattr("survey.estimation.influence.MOST_NUMBERS", 1000)
     with pytest.raises(survey.EstimationError, match=r"`by` must make fewer groups; 'income', 'region' makes 6 of 400"):
         survey.mean(design(), "y", by=["income", "region"])
 

@@ -16,8 +16,8 @@ from scipy import stats
 
 import survey
 from survey.design.cells import collapse
-from survey.few_clusters import group_means
-from survey.statistics import domains_of, mean_statistic, terms_of
+from survey.estimation.few_clusters import group_means
+from survey.estimation.influence import domains_of, mean_statistic, terms_of
 from tests.reference_data import REFERENCE, STANDARD_ERROR, api, close, read_csv
 
 Floats = NDArray[np.float64]

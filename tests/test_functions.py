@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import survey
-from survey.functions import jacobian
+from survey.estimation.delta import jacobian
 from tests.test_properties import Sample, same, samples
 
 DERIVATIVE = 1e-9  # relative: five-point differences with a step of a thousandth

@@ -15,7 +15,7 @@ from scipy import stats
 
 import survey
 from survey.errors import EstimationError
-from survey.estimates import Estimate
+from survey.estimation.estimate import Estimate
 from survey.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate
 from survey.pooling import pool

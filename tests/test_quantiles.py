@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import survey
-from survey.quantile_rules import QuantileRule, weighted_quantiles
+from survey.estimation.quantile_rules import QuantileRule, weighted_quantiles
 from tests import brute_force as rows
 from tests import quantiles_on_rows
 from tests.test_properties import Sample, margin_indicators, same, samples

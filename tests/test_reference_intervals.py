@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import survey
-from survey.intervals import IntervalMethod, proportion_interval
+from survey.estimation.intervals import IntervalMethod, proportion_interval
 from tests.reference.extract import REPLICATED
 from tests.reference_data import (
     API_DESIGNS,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from survey.errors import EstimationError
-from survey.intervals import IntervalMethod, effective_size, proportion_interval
-from survey.reliability import judge, korn_graubard, presentation
+from survey.estimation.intervals import IntervalMethod, effective_size, proportion_interval
+from survey.estimation.presentation_rule import judge, korn_graubard, presentation
 
 # R's bounds carry the rounding error of its sums of 200 weights, and its logit that of an iteration.
 R_TOLERANCE = 1e-8

@@ -14,7 +14,7 @@ from scipy import stats
 
 import survey
 from survey.design.replicates import rank
-from survey.variance import replication
+from survey.estimation.variance import replication
 from survey.weighting.replication import hadamard
 from tests import brute_force as rows
 from tests.test_properties import Sample, samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import survey
-from survey.intervals import proportion_interval
+from survey.estimation.intervals import proportion_interval
 from tests import brute_force as bf
 from tests import test_pooling as pooling
 from tests import test_reference_anes2020 as anes

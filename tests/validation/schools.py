@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 import survey
-from survey.moments import corr, cov, var
+from survey.estimation.moments import corr, cov, var
 from tests import test_reference_calibration as calibration
 from tests import test_reference_functions as functions
 from tests import test_reference_quantiles as quantile_tests

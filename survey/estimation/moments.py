@@ -13,9 +13,9 @@ from survey.arguments import as_name, as_names, by_names
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
-from survey.estimates import Estimate, estimate
-from survey.intervals import t_interval
-from survey.statistics import Domains, Statistic, by_domain, domains_of, is_numeric, terms_of
+from survey.estimation.estimate import Estimate, estimate
+from survey.estimation.influence import Domains, Statistic, by_domain, domains_of, is_numeric, terms_of
+from survey.estimation.intervals import t_interval
 
 CorrelationInterval = Literal["fisher", "wald"]
 CONSTANT = 1e-12  # a standard deviation below this share of the largest value is the rounding of a constant

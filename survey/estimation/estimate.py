@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from survey import functions
 from survey.arguments import as_name, as_names, by_names, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.console import console
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean
-from survey.few_clusters import FewClusters, VarianceMethod, check_method, group_means
-from survey.functions import Function
-from survey.intervals import IntervalMethod, proportion_interval, t_interval
-from survey.statistics import (
+from survey.estimation import delta
+from survey.estimation.delta import Function
+from survey.estimation.few_clusters import FewClusters, VarianceMethod, check_method, group_means
+from survey.estimation.influence import (
     Domains,
     Statistic,
     Terms,
@@ -31,8 +30,9 @@ from survey.statistics import (
     terms_of,
     total_statistic,
 )
+from survey.estimation.intervals import IntervalMethod, proportion_interval, t_interval
+from survey.estimation.variance import covariance, degrees_of_freedom
 from survey.tidy import gives_copies
-from survey.variance import covariance, degrees_of_freedom
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
 DEPENDS = 1e-9  # change of a combination with an estimate, relative to the largest, above which it depends on it
@@ -222,9 +222,9 @@ class Estimate:
         ----------
         Wolter (2007), ch. 6. R equivalent: survey::svycontrast with a quoted expression.
         """
-        value = functions.values_of(function, self.value)
+        value = delta.values_of(function, self.value)
         if jacobian is None:
-            slopes = functions.jacobian(function, self.value, self.std_error)
+            slopes = delta.jacobian(function, self.value, self.std_error)
         else:
             slopes = np.atleast_2d(np.asarray(jacobian(self.value.copy()), dtype=np.float64))
         if slopes.shape != (value.size, self.value.size) or not np.isfinite(slopes).all():
@@ -433,7 +433,7 @@ def mean(
     level : confidence level of the t intervals.
     missing : "drop" or "fail".
     variance : "linearization", that of the design; or "cr2", bias-reduced for few PSUs, with Satterthwaite degrees of
-        freedom for each estimate: PSUs without strata, population sizes or calibration (`survey.few_clusters`).
+        freedom for each estimate: PSUs without strata, population sizes or calibration (`few_clusters`).
 
     Raises
     ------
@@ -503,11 +503,11 @@ def proportion(
     ----------
     x : categorical (or Boolean, or text) variable.
     by : variables whose combinations are the domains.
-    interval : "logit", "korn-graubard", "wilson", "beta", "asin" or "wald"; see `survey.intervals`.
+    interval : "logit", "korn-graubard", "wilson", "beta", "asin" or "wald"; see `survey.estimation.intervals`.
     level : confidence level.
     missing : "drop" or "fail".
     variance : "linearization", that of the design; or "cr2", bias-reduced for few PSUs, with Satterthwaite degrees of
-        freedom for each estimate: PSUs without strata, population sizes or calibration (`survey.few_clusters`).
+        freedom for each estimate: PSUs without strata, population sizes or calibration (`few_clusters`).
 
     Raises
     ------

@@ -11,7 +11,7 @@ from scipy import sparse
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import CalibrationCells, Cells, Replicates, Stage
 from survey.errors import EstimationError, LonelyPSUError, shown
-from survey.statistics import Evaluate
+from survey.estimation.influence import Evaluate
 
 Size = Literal["open", "known"]
 ROUNDING = 1e-12  # norm of calibration residuals, relative to what they are residuals of, that is rounding error

@@ -13,10 +13,10 @@ from survey.arguments import as_name, by_names, check_choice
 from survey.arrays import FloatArray
 from survey.design import Design, LonelyDomain, check_design
 from survey.errors import EstimationError
-from survey.estimates import Estimate, mean, proportion, total
-from survey.intervals import proportion_interval, t_interval
-from survey.quantile_rules import QuantileRule
-from survey.quantiles import quantile
+from survey.estimation.estimate import Estimate, mean, proportion, total
+from survey.estimation.intervals import proportion_interval, t_interval
+from survey.estimation.quantile_rules import QuantileRule
+from survey.estimation.quantiles import quantile
 
 ComparedStatistic = Literal["mean", "proportion", "total", "quantile"]
 LonelyRule = Literal["refused", "adjust", "average", "certainty", "remove"]

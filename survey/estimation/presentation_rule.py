@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from survey.errors import EstimationError
-from survey.intervals import EDGE, effective_size, proportion_interval
+from survey.estimation.intervals import EDGE, effective_size, proportion_interval
 from survey.tidy import UNRELIABLE as UNRELIABLE
 
 COMPLEMENT = "complement unreliable"

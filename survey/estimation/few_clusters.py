@@ -26,7 +26,7 @@ from survey.arguments import check_choice
 from survey.arrays import FloatArray
 from survey.design import Cells
 from survey.errors import EstimationError
-from survey.statistics import Domains, Terms
+from survey.estimation.influence import Domains, Terms
 
 VarianceMethod = Literal["linearization", "cr2"]
 NEGLIGIBLE = 1e-12  # eigenvalue of a Gram matrix, relative to the largest, that is rounding error

@@ -14,11 +14,20 @@ from survey.arguments import as_names, by_names, check_choice, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, Design, Missing, collapse, sum_by_code
 from survey.errors import EstimationError
-from survey.estimates import Estimate, estimate
-from survey.intervals import IntervalMethod, proportion_interval, quantile_t, t_interval
-from survey.quantile_rules import TIE, QuantileRule, weighted_quantiles
-from survey.statistics import Domains, Statistic, Terms, by_domain, domains_of, is_numeric, ratio_of_totals, terms_of
-from survey.variance import covariance
+from survey.estimation.estimate import Estimate, estimate
+from survey.estimation.influence import (
+    Domains,
+    Statistic,
+    Terms,
+    by_domain,
+    domains_of,
+    is_numeric,
+    ratio_of_totals,
+    terms_of,
+)
+from survey.estimation.intervals import IntervalMethod, proportion_interval, quantile_t, t_interval
+from survey.estimation.quantile_rules import TIE, QuantileRule, weighted_quantiles
+from survey.estimation.variance import covariance
 
 QuantileInterval = Literal["woodruff", "woodruff-beta", "woodruff-logit", "woodruff-asin", "score", "replication"]
 SHARE_INTERVAL: Mapping[str, IntervalMethod] = MappingProxyType(
@@ -75,7 +84,7 @@ def quantile(
     by : variables whose combinations are the domains.
     interval : one of the six intervals above; "replication" needs replicate weights other than a jackknife's.
     level : confidence level.
-    rule : what a quantile is where several values would do, by R's names; see `survey.quantile_rules`. The default is
+    rule : what a quantile is where several values would do, by R's names (`quantile_rules`). The default is
         the smallest value with a share of at least q at or below it.
     missing : "drop" or "fail".
 

@@ -1,0 +1,73 @@
+"""Estimates with their joint covariance: influence functions, one variance, intervals."""
+
+from __future__ import annotations
+
+from survey.estimation.conventions import compare_conventions
+from survey.estimation.estimate import SHOWN, Estimate, estimate, mean, proportion, ratio, total
+from survey.estimation.few_clusters import VarianceMethod, check_cr2, regression
+from survey.estimation.influence import (
+    Domains,
+    Evaluate,
+    Share,
+    Statistic,
+    Terms,
+    by_domain,
+    domains_of,
+    is_chosen,
+    is_numeric,
+    level_indicators,
+    mean_statistic,
+    ratio_of_totals,
+    terms_of,
+)
+from survey.estimation.intervals import (
+    INTERVAL_METHODS,
+    IntervalMethod,
+    effective_size,
+    proportion_interval,
+    t_interval,
+)
+from survey.estimation.moments import corr, cov, var
+from survey.estimation.presentation_rule import judge
+from survey.estimation.quantiles import QuantileInterval, quantile
+from survey.estimation.variance import covariance, degrees_of_freedom
+
+__all__ = [
+    "INTERVAL_METHODS",
+    "SHOWN",
+    "Domains",
+    "Estimate",
+    "Evaluate",
+    "IntervalMethod",
+    "QuantileInterval",
+    "Share",
+    "Statistic",
+    "Terms",
+    "VarianceMethod",
+    "by_domain",
+    "check_cr2",
+    "compare_conventions",
+    "corr",
+    "cov",
+    "covariance",
+    "degrees_of_freedom",
+    "domains_of",
+    "effective_size",
+    "estimate",
+    "is_chosen",
+    "is_numeric",
+    "judge",
+    "level_indicators",
+    "mean",
+    "mean_statistic",
+    "proportion",
+    "proportion_interval",
+    "quantile",
+    "ratio",
+    "ratio_of_totals",
+    "regression",
+    "t_interval",
+    "terms_of",
+    "total",
+    "var",
+]
