@@ -5,7 +5,6 @@ from __future__ import annotations
 from survey import figures
 from survey.banners import Banner, banner
 from survey.bias_reduction import bias_reduced
-from survey.comparisons import compare, t_test
 from survey.design import Design
 from survey.diagnostics import model_fit_test, vif
 from survey.disclosure import protect
@@ -24,8 +23,7 @@ from survey.errors import (
     SurveyError,
 )
 from survey.estimation import Estimate, compare_conventions, corr, cov, mean, proportion, quantile, ratio, total, var
-from survey.goodness_of_fit import goodness_of_fit
-from survey.hypotheses import TestResult
+from survey.inference import TestResult, compare, goodness_of_fit, rank_test, t_test
 from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
 from survey.model_comparison import ModelComparison, compare_models
 from survey.ordinal import OrdinalFit, ordinal
@@ -34,7 +32,6 @@ from survey.pooled_results import PooledEstimate, PooledFit
 from survey.pooling import pool
 from survey.profile_intervals import profile_intervals
 from survey.publication import PublicationTable, publication_table
-from survey.rank_tests import rank_test
 from survey.records import Codebook, Item, Level, read_respondents, write_respondents
 from survey.residuals import residual_means, residuals
 from survey.score_test import score_test

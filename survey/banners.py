@@ -13,7 +13,7 @@ from survey.console import console
 from survey.design import Design, Missing
 from survey.errors import EstimationError, did_you_mean
 from survey.estimation import IntervalMethod, Share
-from survey.independence import TestMethod
+from survey.inference import TestMethod
 from survey.records import Item
 from survey.tabulation import Table, crosstab, tested, topline, with_bases
 from survey.tidy import TOTAL

@@ -13,7 +13,7 @@ from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError
 from survey.estimation import covariance
-from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
+from survey.inference import TestResult, adjusted_wald, wald_chisq
 from survey.information import (
     answer_codes,
     check_parallel,

@@ -10,7 +10,7 @@ import numpy as np
 import scipy
 
 from survey.arrays import FloatArray
-from survey.hypotheses import adjust_p_values
+from survey.inference import adjust_p_values
 from survey.tidy import LETTER_ALPHA, LETTER_BASE
 
 

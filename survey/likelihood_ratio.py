@@ -15,12 +15,11 @@ from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
 from survey.estimation import covariance, t_interval
-from survey.hypotheses import TestResult, wald_chisq
+from survey.inference import TailMethod, TestResult, sum_of_chisq_sf, wald_chisq
 from survey.information import answer_codes, check_simple_sample, limits_of, log_probabilities
 from survey.links import LINKS
 from survey.nesting import nesting
 from survey.ordinal import OrdinalFit
-from survey.quadratic_forms import TailMethod, sum_of_chisq_sf
 
 Reference = Literal["saddlepoint", "satterthwaite", "exact", "model"]
 Counted = Literal["all", "slopes"]

@@ -23,7 +23,7 @@ from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
 from survey.estimation import SHOWN, Estimate, covariance, t_interval
-from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, wald_chisq
+from survey.inference import TestResult, adjust_p_values, adjusted_wald, wald_chisq
 from survey.links import LinkName
 from survey.model_parts import specification
 from survey.ordinal import OrdinalFit, ordinal

@@ -20,7 +20,7 @@ from survey.console import console
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
 from survey.estimation import covariance, degrees_of_freedom, t_interval
-from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
+from survey.inference import TestResult, adjusted_wald, wald_chisq
 from survey.likelihood import Convergence, CumulativeFit, fit_limits
 from survey.links import LINKS, LinkName
 from survey.model_matrix import ModelMatrix, outcome_name

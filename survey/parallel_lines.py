@@ -18,7 +18,7 @@ from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import ConvergenceError, EstimationError
 from survey.estimation import Estimate, covariance, t_interval
-from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
+from survey.inference import TestResult, adjusted_wald, wald_chisq
 from survey.information import answer_codes, check_parallel, check_simple_sample, scaled_weight
 from survey.likelihood import CumulativeFit, fit_limits
 from survey.links import LINKS

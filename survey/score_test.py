@@ -19,7 +19,7 @@ from survey.arrays import FloatArray, IntArray
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
 from survey.estimation import covariance
-from survey.hypotheses import TestResult, adjusted_wald, wald_chisq
+from survey.inference import TestResult, adjusted_wald, sum_of_chisq_sf, wald_chisq
 from survey.information import (
     Curvature,
     check_parallel,
@@ -35,7 +35,6 @@ from survey.model_matrix import model_matrix, outcome_name, variables_of
 from survey.nesting import independent_columns, same_respondents
 from survey.ordinal import OrdinalFit
 from survey.predictors import limits
-from survey.quadratic_forms import sum_of_chisq_sf
 
 ScoreMethod = Literal["pseudoscore", "working", "model"]
 

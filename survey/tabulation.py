@@ -30,12 +30,12 @@ from survey.estimation import (
     mean_statistic,
     ratio_of_totals,
 )
-from survey.hypotheses import TestResult
-from survey.independence import (
+from survey.inference import (
     RAO_SCOTT,
     WALD,
     RaoScott,
     TestMethod,
+    TestResult,
     TwoWay,
     multiple_response,
     test_independence,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import survey
-from survey.hypotheses import Correction, adjust_p_values, adjusted_wald, wald_chisq
+from survey.inference.hypotheses import Correction, adjust_p_values, adjusted_wald, wald_chisq
 from tests import brute_force as rows
 from tests.test_properties import Sample, samples
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import survey
-from survey.goodness_of_fit import FitMethod
+from survey.inference.goodness_of_fit import FitMethod
 from tests.test_properties import Sample, samples
 
 SHARES = {"a": 0.3, "b": 0.3, "c": 0.4}

@@ -11,7 +11,7 @@ from scipy import stats
 
 import survey
 from survey.design.cells import Cells, collapse
-from survey.independence import (
+from survey.inference.independence import (
     MultipleResponse,
     RaoScott,
     TestMethod,

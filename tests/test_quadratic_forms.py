@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import survey
-from survey.quadratic_forms import TailMethod, sum_of_chisq_sf
+from survey.inference.quadratic_forms import TailMethod, sum_of_chisq_sf
 
 INVERSION = 1e-9  # relative, for p from 1 to 1e-250
 # pFsum and pchisqsum of survey 4.1.1 (R 4.2.2), method = "saddlepoint", weights .6 .3 .1:

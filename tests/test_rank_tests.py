@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import survey
-from survey.rank_tests import NAMES, RankMethod
+from survey.inference.rank_tests import NAMES, RankMethod
 from tests import brute_force as rows
 from tests.test_properties import Sample, samples
 

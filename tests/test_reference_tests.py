@@ -21,10 +21,10 @@ from scipy.stats import t as student_t
 import survey
 from survey.design.cells import collapse
 from survey.estimation.variance import linearization
-from survey.goodness_of_fit import count_form
-from survey.independence import TestMethod, generalized_effects, pearson, two_way
-from survey.quadratic_forms import TailMethod, sum_of_chisq_sf
-from survey.rank_tests import RankMethod, compare_scores, rank_scores
+from survey.inference.goodness_of_fit import count_form
+from survey.inference.independence import TestMethod, generalized_effects, pearson, two_way
+from survey.inference.quadratic_forms import TailMethod, sum_of_chisq_sf
+from survey.inference.rank_tests import RankMethod, compare_scores, rank_scores
 from tests.reference_data import (
     API_DESIGNS,
     DEGREES_OF_FREEDOM,

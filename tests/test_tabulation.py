@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import survey
 from survey.design.cells import collapse
-from survey.independence import multiple_response, test_multiple_response
+from survey.inference.independence import multiple_response, test_multiple_response
 from survey.letters import column_letters
 from survey.records.items import Item, Level
 from tests.reference_data import (

@@ -26,7 +26,7 @@ from survey import (
     topline,
     weight_summary,
 )
-from survey.hypotheses import adjusted_wald, wald_chisq
+from survey.inference import adjusted_wald, wald_chisq
 from survey.letters import letter_names
 
 TOTAL = "Total"

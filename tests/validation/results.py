@@ -13,9 +13,9 @@ import survey
 from survey.design.cells import collapse
 from survey.estimation.intervals import proportion_interval
 from survey.estimation.variance import linearization
-from survey.goodness_of_fit import count_form
-from survey.independence import generalized_effects, pearson, two_way
-from survey.quadratic_forms import TailMethod, sum_of_chisq_sf
+from survey.inference.goodness_of_fit import count_form
+from survey.inference.independence import generalized_effects, pearson, two_way
+from survey.inference.quadratic_forms import TailMethod, sum_of_chisq_sf
 from survey.weighting.summaries import weight_summary
 from tests.reference_data import INTERVAL, RAO_SCOTT, SVYCIPROP, WALD, ZERO, labels
 from tests.sources import Value

@@ -14,8 +14,8 @@ from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.estimation import Evaluate, covariance, degrees_of_freedom, is_numeric, level_indicators
-from survey.hypotheses import TestResult
-from survey.independence import RaoScott, rao_scott
+from survey.inference.hypotheses import TestResult
+from survey.inference.independence import RaoScott, rao_scott
 
 FitMethod = Literal[RaoScott, "satterthwaite"]
 SHARE_SUM = 1e-6  # shares typed with six decimals or more add up to 1 within this

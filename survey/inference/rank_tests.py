@@ -15,7 +15,7 @@ from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, code_values, collapse, sum_by_code
 from survey.errors import EstimationError
 from survey.estimation import Estimate, Terms, domains_of, estimate, is_numeric, mean_statistic
-from survey.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
+from survey.inference.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
 
 RankMethod = Literal["wilcoxon", "kruskal-wallis", "van-der-waerden", "median"]
 NAMES: Mapping[RankMethod, str] = {

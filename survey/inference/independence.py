@@ -15,8 +15,8 @@ from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, code_values
 from survey.errors import EstimationError, shown
 from survey.estimation import covariance, degrees_of_freedom, is_chosen
-from survey.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
-from survey.quadratic_forms import sum_of_chisq_sf
+from survey.inference.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
+from survey.inference.quadratic_forms import sum_of_chisq_sf
 
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
 Wald = Literal["wald", "adjusted-wald"]

@@ -25,7 +25,7 @@ from survey.estimation import (
     t_interval,
     terms_of,
 )
-from survey.hypotheses import Correction, TestResult, adjust_p_values, t_test_of
+from survey.inference.hypotheses import Correction, TestResult, adjust_p_values, t_test_of
 
 NO_VARIANCE = 1e-20  # of the two variances: a difference that varies less is constant but for rounding
 
