@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,9 @@ from analysis.report.numbers import item_banner, item_topline, rows_of
 from analysis.report.sensitivity import break_even, remaining
 from analysis.report.tables import column_page, suppressed
 from analysis.study import Study, read_study
-from survey import (
-    Codebook,
-    Design,
-    SurveyError,
-    crosstab,
-    figure_bars,
-    figure_layout,
-    figure_models,
-    figure_weighting,
-    figures,
-    ordinal,
-)
-from survey.figure_layout import page
-from survey.figure_style import DIVERGING
+from survey import Codebook, Design, SurveyError, crosstab, ordinal
+from survey.figures.layout import page
+from survey.figures.style import DIVERGING
 from survey.printing import percent
 from survey.report import lint_template
 from tests.test_analysis_verdicts import own_file
@@ -61,8 +51,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, captions: list[str]) -> Path
         return page(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (figure_layout, figure_bars, figure_models, figure_weighting, figures):
-            patch.setattr(module, "page", noted)
+        for name in ("layout", "bars", "models", "weighting", "dots"):
+            patch.setattr(import_module(f"survey.figures.{name}"), "page", noted)
         assert main(["--study", "social_credit", "--output", str(folder)]) == 0
     return folder
 

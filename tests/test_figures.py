@@ -19,9 +19,10 @@ from matplotlib.text import Text
 
 from survey import figures
 from survey.errors import EstimationError
-from survey.figure_layout import frame_of
-from survey.figure_models import telling_digits
-from survey.figure_style import (
+from survey.figures import describe
+from survey.figures.layout import frame_of
+from survey.figures.models import telling_digits
+from survey.figures.style import (
     DIVERGING,
     LINE,
     SEQUENTIAL,
@@ -34,7 +35,6 @@ from survey.figure_style import (
     text_width,
     wrap,
 )
-from survey.figures import describe
 from survey.tables import odds_ratio_table
 from survey.tidy import as_odds_ratios
 

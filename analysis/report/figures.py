@@ -13,8 +13,8 @@ import pandas as pd
 from analysis.report.numbers import TOTAL, Numbers, Step, rows_of
 from analysis.study import Study
 from survey import figures
-from survey.figure_style import palette
 from survey.figures import describe, save_figure
+from survey.figures.style import palette
 from survey.phrases import dashes, dates, direction_words, listing, lower_first, upper_first
 from survey.printing import number, percent
 
@@ -461,9 +461,9 @@ def _context(study: Study, numbers: Numbers) -> Made:
 
 def _counts(labels: Sequence[str], values: Sequence[float], title: str, caption: str) -> Axes:
     """Counts as dots on a logarithmic axis, each with its number."""
-    from survey.figure_layout import Column, draw_rows, new_axes, page, plain_axes, stack_rows
-    from survey.figure_marks import draw_marks, height_of
-    from survey.figure_style import ACCENT, LINE, figure_style
+    from survey.figures.layout import Column, draw_rows, new_axes, page, plain_axes, stack_rows
+    from survey.figures.marks import draw_marks, height_of
+    from survey.figures.style import ACCENT, LINE, figure_style
 
     with figure_style():
         axes = new_axes()

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from survey.figure_layout import (
-    Column,
-    Row,
-    in_order,
-    stack_rows,
-)
-from survey.figure_style import (
-    ACCENT,
-    INK,
-    MUTED,
-    PAPER,
-    SMALL_SIZE,
-)
+from survey.figures.layout import Column, Row, in_order, stack_rows
+from survey.figures.style import ACCENT, INK, MUTED, PAPER, SMALL_SIZE
 from survey.printing import number
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.figure_layout import (
+from survey.figures.layout import (
     Column,
     KeyEntry,
     Source,
@@ -22,8 +22,8 @@ from survey.figure_layout import (
     span,
     visible,
 )
-from survey.figure_marks import blocks_of_rows, column_head, draw_intervals, height_of
-from survey.figure_style import ACCENT, ACCENT_DARK, CONTRAST, INK, PAPER, figure_style
+from survey.figures.marks import blocks_of_rows, column_head, draw_intervals, height_of
+from survey.figures.style import ACCENT, ACCENT_DARK, CONTRAST, INK, PAPER, figure_style
 from survey.printing import interval, number, term_and_level
 from survey.tidy import UNRELIABLE
 

@@ -1,9 +1,4 @@
-"""Figures of a survey report: a tidy frame goes in, matplotlib axes come out.
-
-No figure computes an estimate: what is drawn is what the frame holds, in the order of its rows. A row
-whose `shown` is False has no mark, only its `[u]`. Without `ax` each figure is a page of its own, of the
-same width and type sizes as every other, to be written with `save_figure`.
-"""
+"""Dots with intervals: shares of groups in labelled blocks on one axis."""
 
 from __future__ import annotations
 
@@ -12,9 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from survey.figure_bars import composition, likert
-from survey.figure_diagnostics import parallel_slopes, residual_means, residuals
-from survey.figure_layout import (
+from survey.figures.layout import (
     Column,
     Source,
     draw_rows,
@@ -26,42 +19,13 @@ from survey.figure_layout import (
     span,
     visible,
 )
-from survey.figure_marks import (
-    base_columns,
-    blocks_of_rows,
-    column_head,
-    draw_intervals,
-    draw_reference,
-    height_of,
-)
-from survey.figure_models import coefficients, probabilities
-from survey.figure_style import (
-    SMALL_SIZE,
-    figure_style,
-    save_figure,
-)
-from survey.figure_text import describe
-from survey.figure_weighting import margins, weights
+from survey.figures.marks import base_columns, blocks_of_rows, column_head, draw_intervals, draw_reference, height_of
+from survey.figures.style import SMALL_SIZE, figure_style
 from survey.printing import percent
 from survey.tidy import UNRELIABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = [
-    "coefficients",
-    "composition",
-    "describe",
-    "dots",
-    "likert",
-    "margins",
-    "parallel_slopes",
-    "probabilities",
-    "residual_means",
-    "residuals",
-    "save_figure",
-    "weights",
-]
 
 
 def dots(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from survey import printing
 from survey.errors import EstimationError
-from survey.figure_layout import (
+from survey.figures.layout import (
     MARGIN,
     Column,
     KeyEntry,
@@ -25,13 +25,8 @@ from survey.figure_layout import (
     span,
     visible,
 )
-from survey.figure_marks import (
-    blocks_of_rows,
-    column_head,
-    draw_intervals,
-    height_of,
-)
-from survey.figure_style import (
+from survey.figures.marks import blocks_of_rows, column_head, draw_intervals, height_of
+from survey.figures.style import (
     ACCENT_DARK,
     INK,
     MARKERS,

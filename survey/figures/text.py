@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.figure_layout import Source, frame_of, in_order, visible
+from survey.figures.layout import Source, frame_of, in_order, visible
 from survey.printing import number, percent
 from survey.tidy import ODDS_RATIO, SLOPE
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.figure_style import (
+from survey.figures.style import (
     FONT,
     GRID,
     INK,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.figure_layout import (
+from survey.figures.layout import (
     MARGIN,
     Column,
     KeyEntry,
@@ -24,7 +24,7 @@ from survey.figure_layout import (
     stack_rows,
     visible,
 )
-from survey.figure_style import INK, LINE, PAPER, SMALL_SIZE, WIDTH, figure_style, ink_on, shades_of, text_width
+from survey.figures.style import INK, LINE, PAPER, SMALL_SIZE, WIDTH, figure_style, ink_on, shades_of, text_width
 from survey.printing import number, percent
 from survey.tidy import UNRELIABLE
 

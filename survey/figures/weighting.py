@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.figure_layout import (
+from survey.figures.layout import (
     Column,
     KeyEntry,
     Source,
@@ -20,20 +20,8 @@ from survey.figure_layout import (
     plain_axes,
     span,
 )
-from survey.figure_marks import (
-    blocks_of_rows,
-    column_head,
-    draw_marks,
-    height_of,
-)
-from survey.figure_style import (
-    ACCENT,
-    CONTRAST,
-    INK,
-    LINE,
-    PAPER,
-    figure_style,
-)
+from survey.figures.marks import blocks_of_rows, column_head, draw_marks, height_of
+from survey.figures.style import ACCENT, CONTRAST, INK, LINE, PAPER, figure_style
 from survey.printing import number, percent
 
 if TYPE_CHECKING:
