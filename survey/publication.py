@@ -17,7 +17,6 @@ from survey.arguments import check_level
 from survey.errors import EstimationError
 from survey.estimation import Estimate
 from survey.ordinal import OrdinalFit
-from survey.pandoc import pandoc
 from survey.pooled_results import PooledEstimate, PooledFit
 from survey.printing import MINUS
 from survey.publication_rows import (
@@ -32,6 +31,7 @@ from survey.publication_rows import (
     statistics_of,
     uncertainty_of,
 )
+from survey.tables import pandoc
 from survey.tidy import gives_copies
 
 if TYPE_CHECKING:

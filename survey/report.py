@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from survey.errors import SurveyError
-from survey.pandoc import program
 from survey.phrases import FILTERS, Reported, as_text, direction, is_shown
+from survey.tables import program
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -20,7 +20,7 @@ from survey.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate
 from survey.pooling import pool
 from survey.rubin import barnard_rubin, moment_test_df, rubin_df
-from survey.tables import to_gt
+from survey.tables.shares import to_gt
 from survey.tidy import RESULT_COLUMNS
 from tests.reference_data import COEFFICIENT, REFERENCE, api, read_csv, values
 from tests.test_ordinal import respondents

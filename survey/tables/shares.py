@@ -16,25 +16,11 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import EstimationError
-from survey.printing import interval, number, p_value, percent, round_half_up, telling_digits, term_and_level
+from survey.printing import interval, number, p_value, percent, telling_digits, term_and_level
 from survey.tidy import CONFIDENTIAL, LETTER_ALPHA, LETTER_BASE, TOTAL, UNRELIABLE, as_odds_ratios
-from survey.workbook import to_excel, write_banner, write_excel
 
 if TYPE_CHECKING:
     from great_tables import GT
-
-__all__ = [
-    "crosstab_gt",
-    "effects_table",
-    "odds_ratio_table",
-    "round_half_up",
-    "table_html",
-    "to_excel",
-    "to_gt",
-    "topline_gt",
-    "write_banner",
-    "write_excel",
-]
 
 NOTE_UNRELIABLE = "[u] unreliable: too few respondents, or too wide an interval, for a figure to be shown."
 NOTE_CONFIDENTIAL = "[c] confidential: a small number of respondents, or a number from which one could be worked out."
