@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from survey import figures
 from survey.banners import Banner, banner
-from survey.bias_reduction import bias_reduced
 from survey.design import Design
-from survey.diagnostics import model_fit_test, vif
 from survey.disclosure import protect
-from survey.effects import average_effects, predicted_probabilities
-from survey.effects_interface import marginaleffects_model
 from survey.errors import (
     CalibrationError,
     CodebookError,
@@ -24,17 +20,31 @@ from survey.errors import (
 )
 from survey.estimation import Estimate, compare_conventions, corr, cov, mean, proportion, quantile, ratio, total, var
 from survey.inference import TestResult, compare, goodness_of_fit, rank_test, t_test
-from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
-from survey.model_comparison import ModelComparison, compare_models
-from survey.ordinal import OrdinalFit, ordinal
-from survey.parallel_lines import parallel_lines_test, parallel_slopes
+from survey.models import (
+    ModelComparison,
+    OrdinalFit,
+    average_effects,
+    bias_reduced,
+    compare_models,
+    information_criteria,
+    likelihood_ratio_test,
+    marginaleffects_model,
+    model_fit_test,
+    ordinal,
+    parallel_lines_test,
+    parallel_slopes,
+    predicted_probabilities,
+    profile_intervals,
+    pseudo_r_squared,
+    residual_means,
+    residuals,
+    score_test,
+    vif,
+)
 from survey.pooled_results import PooledEstimate, PooledFit
 from survey.pooling import pool
-from survey.profile_intervals import profile_intervals
 from survey.publication import PublicationTable, publication_table
 from survey.records import Codebook, Item, Level, read_respondents, write_respondents
-from survey.residuals import residual_means, residuals
-from survey.score_test import score_test
 from survey.tabulation import Table, crosstab, topline
 from survey.weighting import (
     Infeasibility,

@@ -12,11 +12,9 @@ from typing import Any, get_args
 import pandas as pd
 
 from survey.design import Design, LonelyPSU
-from survey.effects import average_effects
 from survey.errors import SurveyError
 from survey.estimation import Share
-from survey.links import LinkName
-from survey.ordinal import ordinal
+from survey.models import LinkName, average_effects, ordinal
 from survey.records import LABELLED, Codebook, read_respondents, write_respondents
 from survey.tabulation import Table, crosstab, topline
 from survey.weighting import margin_table, rake, weight_summary

@@ -16,7 +16,7 @@ from survey.arguments import check_level
 from survey.arrays import FloatArray
 from survey.errors import DisclosureError, EstimationError
 from survey.estimation import Estimate, IntervalMethod
-from survey.ordinal import OrdinalFit
+from survey.models import OrdinalFit
 from survey.pooled_results import PooledEstimate, PooledFit, whole
 from survey.tabulation import Table
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from survey.errors import EstimationError
 from survey.estimation import Estimate
-from survey.ordinal import OrdinalFit
+from survey.models import OrdinalFit
 from survey.pooled_results import PooledEstimate, PooledFit
 from survey.printing import PER_UNIT, number, percent, term_and_level
 from survey.tidy import ODDS_RATIO, SLOPE

@@ -10,7 +10,7 @@ import pytest
 from scipy.special import expit
 
 import survey
-from survey.diagnostics import FitTest, model_fit_test, vif
+from survey.models.diagnostics import FitTest, model_fit_test, vif
 from tests.brute_force import single_stage, variance_of_total
 from tests.reference_data import API_DESIGNS, NHANES_DESIGN, api, close, nhanes, values
 from tests.test_ordinal import FORMULA, fitted, respondents

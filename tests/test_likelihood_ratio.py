@@ -11,8 +11,8 @@ import pytest
 
 import survey
 from survey.inference.quadratic_forms import sum_of_chisq_sf
-from survey.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
-from survey.nesting import nesting
+from survey.models.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
+from survey.models.nesting import nesting
 from tests.brute_force import Floats, single_stage, variance_of_total
 from tests.reference_data import (
     API_DESIGNS,

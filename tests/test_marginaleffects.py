@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 import survey
-from survey.effects_interface import marginaleffects_model
 from survey.errors import EstimationError, SurveyError
-from survey.information import probabilities_of
-from survey.ordinal import OrdinalFit
+from survey.models.curvature import probabilities_of
+from survey.models.marginaleffects import marginaleffects_model
+from survey.models.ordinal import OrdinalFit
 from tests.test_ordinal import respondents
 
 VALUE = 1e-9  # relative: the same probabilities, added up in another order

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scipy.stats import logistic, norm
 
 import survey
-from survey.effects import average_effects, predicted_probabilities
-from survey.links import LINKS
-from survey.ordinal import OrdinalFit, ordinal
+from survey.models.effects import average_effects, predicted_probabilities
+from survey.models.links import LINKS
+from survey.models.ordinal import OrdinalFit, ordinal
 from tests import brute_force
 from tests.ordinal_on_rows import Floats, Rows
 from tests.reference_data import close, close_within

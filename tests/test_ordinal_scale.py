@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.stats import cauchy, gumbel_l, gumbel_r, logistic, norm
 
 import survey
-from survey.effects import average_effects, predicted_probabilities
-from survey.likelihood import refit_limits
-from survey.links import LINKS
-from survey.ordinal import OrdinalFit, ordinal
-from survey.predictors import threshold_structure
+from survey.models.effects import average_effects, predicted_probabilities
+from survey.models.likelihood import refit_limits
+from survey.models.links import LINKS
+from survey.models.ordinal import OrdinalFit, ordinal
+from survey.models.predictors import threshold_structure
 from tests import brute_force
 from tests.ordinal_on_rows import Rows
 from tests.reference_data import close, close_within

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import survey
-from survey.parallel_lines import parallel_lines_test, parallel_slopes
+from survey.models.parallel_lines import parallel_lines_test, parallel_slopes
 from tests.brute_force import Floats, single_stage, variance_of_total
 from tests.reference_data import NHANES_DESIGN, close, nhanes, shared_values, values
 from tests.test_likelihood_ratio import DIFFERENCES, clustered, differences

@@ -16,7 +16,7 @@ from scipy import stats
 import survey
 from survey.errors import EstimationError
 from survey.estimation.estimate import Estimate
-from survey.ordinal import OrdinalFit
+from survey.models.ordinal import OrdinalFit
 from survey.pooled_results import PooledEstimate
 from survey.pooling import pool
 from survey.rubin import barnard_rubin, moment_test_df, rubin_df

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import chdtri
 
 import survey
-from survey.profile_intervals import profile_intervals
+from survey.models.profile_intervals import profile_intervals
 from tests.reference_data import close, close_within, values
 from tests.test_ordinal import FORMULA, fitted, respondents
 from tests.test_reference_ordinal_iid import DATA, FORMULAS

@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 
 import survey
-from survey.likelihood import fit_cumulative, fit_limits
-from survey.links import LINKS
-from survey.predictors import proportional
+from survey.models.likelihood import fit_cumulative, fit_limits
+from survey.models.links import LINKS
+from survey.models.predictors import proportional
 from tests.reference_data import ESTIMATE, NHANES_DESIGN, close, close_within, nhanes, ordered, values
 from tests.test_reference_ordinal import housing, repeated, wine, world_values
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import survey
-from survey.links import LINKS
+from survey.models.links import LINKS
 
 # Both stop where a Newton step would change nothing beyond rounding; information matrices are inverted on both sides
 SAME = 1e-8
@@ -57,7 +57,7 @@ def test_a_two_level_outcome_and_units_of_a_covariate() -> None:
 def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     made = survey.replicate(survey.Design(people(), weight="w", psu="psu"), kind="JK1")
     whole = survey.ordinal("item ~ x + g", made).vcov
-    monkeypatch.setattr("survey.refitting.BATCH_CELLS", 500)
+    monkeypatch.setattr("survey.models.refitting.BATCH_CELLS", 500)
     np.testing.assert_allclose(survey.ordinal("item ~ x + g", made).vcov, whole, rtol=1e-10)
 
 

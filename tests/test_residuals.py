@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import kstest, norm
 
 import survey
-from survey.links import LINKS
-from survey.residuals import MEAN, residual_means, residuals
+from survey.models.links import LINKS
+from survey.models.residuals import MEAN, residual_means, residuals
 from tests.brute_force import Floats, single_stage, variance_of_total
 from tests.reference_data import close
 from tests.test_likelihood_ratio import DIFFERENCES, clustered, differences

@@ -9,7 +9,7 @@ from scipy.special import chdtrc, expit
 
 import survey
 from survey.inference.quadratic_forms import sum_of_chisq_sf
-from survey.score_test import ScoreMethod, parallel_lines_score_test, score_test
+from survey.models.score import ScoreMethod, parallel_lines_score_test, score_test
 from tests.brute_force import Floats, single_stage, variance_of_total
 from tests.reference_data import API_DESIGNS, NHANES_DESIGN, api, close, nhanes, values
 from tests.test_likelihood_ratio import clustered

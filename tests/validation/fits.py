@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import survey
-from survey.information import curvature, parallel
+from survey.models.curvature import curvature, parallel
 from tests.reference_data import formula_names
 from tests.validation.rows import Reason, Row, covariance, joined, number, together
 

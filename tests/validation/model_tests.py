@@ -11,7 +11,7 @@ from scipy import stats
 
 import survey
 from survey.inference.quadratic_forms import sum_of_chisq_sf
-from survey.nesting import nesting
+from survey.models.nesting import nesting
 from survey.rubin import rubin_df
 from tests import test_parallel_lines as lines
 from tests import test_pooling as pooling

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 import survey
-from survey.nesting import nesting
+from survey.models.nesting import nesting
 from tests import test_lonely as lonely_tests
 from tests import test_reference_designs as textbook
 from tests import test_reference_replicates as replicates

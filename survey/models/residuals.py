@@ -16,10 +16,10 @@ from survey.arguments import as_name, check_choice, check_kind, check_level, ref
 from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
 from survey.estimation import Estimate, covariance, t_interval
-from survey.information import answer_codes, limits_of, params_of
-from survey.links import LINKS
-from survey.ordinal import OrdinalFit
-from survey.predictors import spread
+from survey.models.curvature import answer_codes, limits_of, params_of
+from survey.models.links import LINKS
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import spread
 
 ResidualKind = Literal["surrogate", "probability-scale"]
 EULER = 0.57721566490153286  # mean of the loglog distribution; that of the cloglog is its negative

@@ -21,14 +21,14 @@ from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
 from survey.estimation import covariance, degrees_of_freedom, t_interval
 from survey.inference import TestResult, adjusted_wald, wald_chisq
-from survey.likelihood import Convergence, CumulativeFit, fit_limits
-from survey.links import LINKS, LinkName
-from survey.model_matrix import ModelMatrix, outcome_name
-from survey.model_parts import ModelParts, model_parts, specification
-from survey.predictors import Parameters, Predictors, ThresholdName
-from survey.predictors import thresholds as thresholds_of
-from survey.refitting import refit
-from survey.separation import separating_direction
+from survey.models.formula import ModelMatrix, outcome_name
+from survey.models.likelihood import Convergence, CumulativeFit, fit_limits
+from survey.models.links import LINKS, LinkName
+from survey.models.parts import ModelParts, model_parts, specification
+from survey.models.predictors import Parameters, Predictors, ThresholdName
+from survey.models.predictors import thresholds as thresholds_of
+from survey.models.refitting import refit
+from survey.models.separation import separating_direction
 from survey.tidy import as_odds_ratios, gives_copies
 
 if TYPE_CHECKING:
@@ -356,7 +356,7 @@ class OrdinalFit:
         Parameters
         ----------
         method : "brant" compares the slopes of the binary models of Y > j; "score", "working-score", "model-score" and
-            "model-brant" are those of `survey.parallel_lines`.
+            "model-brant" are those of `survey.models.parallel_lines`.
 
         Returns
         -------
@@ -364,13 +364,13 @@ class OrdinalFit:
 
         Raises
         ------
-        EstimationError : see `survey.parallel_lines.parallel_lines_test`.
+        EstimationError : see `survey.models.parallel_lines.parallel_lines_test`.
 
         References
         ----------
         Brant (1990), Biometrics 46:1171; Rao, Scott and Skinner (1998), Statistica Sinica 8:1059.
         """
-        from survey.parallel_lines import parallel_lines_test
+        from survey.models.parallel_lines import parallel_lines_test
 
         return parallel_lines_test(self, method)  # type: ignore[arg-type]  # an unknown one is refused there
 

@@ -9,8 +9,8 @@ from survey.arguments import check_kind
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
 from survey.estimation import Estimate, check_cr2, regression, t_interval
-from survey.links import LINKS, log_difference
-from survey.ordinal import OrdinalFit
+from survey.models.links import LINKS, log_difference
+from survey.models.ordinal import OrdinalFit
 
 
 def bias_reduced(fit: OrdinalFit, *, level: float = 0.95) -> Estimate:

@@ -14,7 +14,7 @@ from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError
 from survey.estimation import covariance
 from survey.inference import TestResult, adjusted_wald, wald_chisq
-from survey.information import (
+from survey.models.curvature import (
     answer_codes,
     check_parallel,
     check_simple_sample,
@@ -23,12 +23,12 @@ from survey.information import (
     probabilities_of,
     scaled_weight,
 )
-from survey.likelihood import CumulativeFit, fit_limits
-from survey.links import LINKS
-from survey.nesting import independent_columns
-from survey.ordinal import OrdinalFit
-from survey.predictors import Predictors
-from survey.refitting import refit
+from survey.models.likelihood import CumulativeFit, fit_limits
+from survey.models.links import LINKS
+from survey.models.nesting import independent_columns
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import Predictors
+from survey.models.refitting import refit
 
 FitTest = Literal["score-groups", "lipsitz", "hosmer-lemeshow", "pulkstenis-robinson", "pulkstenis-robinson-deviance"]
 Unit = Literal["term", "column"]

@@ -19,14 +19,14 @@ from survey.design import Cells
 from survey.errors import ConvergenceError, EstimationError
 from survey.estimation import Estimate, covariance, t_interval
 from survey.inference import TestResult, adjusted_wald, wald_chisq
-from survey.information import answer_codes, check_parallel, check_simple_sample, scaled_weight
-from survey.likelihood import CumulativeFit, fit_limits
-from survey.links import LINKS
-from survey.ordinal import OrdinalFit
-from survey.predictors import Predictors
-from survey.refitting import refit
-from survey.score_test import ScoreMethod, parallel_lines_score_test
-from survey.separation import separating_direction
+from survey.models.curvature import answer_codes, check_parallel, check_simple_sample, scaled_weight
+from survey.models.likelihood import CumulativeFit, fit_limits
+from survey.models.links import LINKS
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import Predictors
+from survey.models.refitting import refit
+from survey.models.score import ScoreMethod, parallel_lines_score_test
+from survey.models.separation import separating_direction
 
 ParallelMethod = Literal["score", "working-score", "model-score", "brant", "model-brant"]
 Source = Literal["design", "model"]

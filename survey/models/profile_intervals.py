@@ -10,10 +10,10 @@ import scipy
 
 from survey.arguments import check_kind, check_level
 from survey.errors import ConvergenceError, EstimationError
-from survey.information import answer_codes, check_simple_sample, scaled_weight
-from survey.likelihood import fit_limits
-from survey.links import LINKS
-from survey.ordinal import OrdinalFit
+from survey.models.curvature import answer_codes, check_simple_sample, scaled_weight
+from survey.models.likelihood import fit_limits
+from survey.models.links import LINKS
+from survey.models.ordinal import OrdinalFit
 
 FURTHEST = 40  # doublings of the distance at which a bound is taken to be infinite
 

@@ -13,8 +13,8 @@ from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design
 from survey.errors import EstimationError, did_you_mean
-from survey.model_matrix import ModelMatrix, model_matrix, one_sided, outcome_name, terms_of, variables_of
-from survey.predictors import Predictors, ThresholdName, threshold_structure
+from survey.models.formula import ModelMatrix, model_matrix, one_sided, outcome_name, terms_of, variables_of
+from survey.models.predictors import Predictors, ThresholdName, threshold_structure
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,10 +16,10 @@ from survey.arrays import FloatArray
 from survey.errors import EstimationError
 from survey.estimation import covariance, t_interval
 from survey.inference import TailMethod, TestResult, sum_of_chisq_sf, wald_chisq
-from survey.information import answer_codes, check_simple_sample, limits_of, log_probabilities
-from survey.links import LINKS
-from survey.nesting import nesting
-from survey.ordinal import OrdinalFit
+from survey.models.curvature import answer_codes, check_simple_sample, limits_of, log_probabilities
+from survey.models.links import LINKS
+from survey.models.nesting import nesting
+from survey.models.ordinal import OrdinalFit
 
 Reference = Literal["saddlepoint", "satterthwaite", "exact", "model"]
 Counted = Literal["all", "slopes"]

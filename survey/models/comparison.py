@@ -17,16 +17,16 @@ import pandas as pd
 
 from survey.arguments import as_names, check_level
 from survey.arrays import FloatArray, IntArray
-from survey.averages import Covariates
 from survey.console import console
 from survey.design import Cells, Design, Missing, check_design, collapse
-from survey.effects import Effects, Nets, effects_of
 from survey.errors import EstimationError
 from survey.estimation import SHOWN, Estimate, covariance, t_interval
 from survey.inference import TestResult, adjust_p_values, adjusted_wald, wald_chisq
-from survey.links import LinkName
-from survey.model_parts import specification
-from survey.ordinal import OrdinalFit, ordinal
+from survey.models.averages import Covariates
+from survey.models.effects import Effects, Nets, effects_of
+from survey.models.links import LinkName
+from survey.models.ordinal import OrdinalFit, ordinal
+from survey.models.parts import specification
 
 Since = Literal["first", "previous"]
 SAME = 1e-8  # standard error of a change, relative to that of the effect, that is rounding error

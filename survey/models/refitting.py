@@ -8,9 +8,9 @@ import numpy as np
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.errors import EstimationError
-from survey.likelihood import SUSPECT_CURVATURE, refit_limits
-from survey.links import Link
-from survey.predictors import Predictors, smallest_gap
+from survey.models.likelihood import SUSPECT_CURVATURE, refit_limits
+from survey.models.links import Link
+from survey.models.predictors import Predictors, smallest_gap
 
 # Newton decrement per respondent before the last step. It is squared by a step, and replicates are compared with each
 # other to their last digits.
@@ -171,7 +171,7 @@ def _maximize(moments: _Moments, weights: FloatArray, link: Link, start: FloatAr
 def _evaluate(
     moments: _Moments, weights: FloatArray, link: Link, params: FloatArray, q: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Log-likelihoods (B,), gradients (B, P) and informations (B, P, P); see `survey.likelihood`.
+    """Log-likelihoods (B,), gradients (B, P) and informations (B, P, P); see `survey.models.likelihood`.
 
     Where a step went too far the value is -inf and the derivatives are not numbers; the step is then halved.
     """

@@ -14,7 +14,9 @@ import pandas as pd
 
 from survey.arguments import as_names, check_kind, check_level, refuse_reserved
 from survey.arrays import FloatArray
-from survey.averages import (
+from survey.errors import EstimationError, did_you_mean
+from survey.estimation import Estimate, covariance, proportion_interval, t_interval
+from survey.models.averages import (
     Average,
     Covariates,
     Group,
@@ -27,9 +29,7 @@ from survey.averages import (
     groups_of,
     with_values,
 )
-from survey.errors import EstimationError, did_you_mean
-from survey.estimation import Estimate, covariance, proportion_interval, t_interval
-from survey.ordinal import OrdinalFit
+from survey.models.ordinal import OrdinalFit
 
 Others = Literal["observed", "means"]
 Nets = Mapping[str, Sequence[object]]

@@ -15,10 +15,10 @@ import pandas as pd
 from survey.arguments import check_kind
 from survey.arrays import FloatArray
 from survey.errors import EstimationError, SurveyError
-from survey.information import log_probabilities
-from survey.links import LINKS
-from survey.ordinal import OrdinalFit
-from survey.predictors import Predictors, limits
+from survey.models.curvature import log_probabilities
+from survey.models.links import LINKS
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import Predictors, limits
 
 if TYPE_CHECKING:
     from marginaleffects.classes import ModelAbstract

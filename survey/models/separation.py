@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from survey.arrays import FloatArray, IntArray
-from survey.predictors import constant_of
+from survey.models.predictors import constant_of
 
 SEPARATED = 1e-7  # total slack, with directions scaled to at most 1, that is more than rounding
 

@@ -15,10 +15,10 @@ import numpy as np
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells, code_values
 from survey.errors import EstimationError
-from survey.likelihood import ratios
-from survey.links import LINKS, Link, log_difference
-from survey.ordinal import OrdinalFit
-from survey.predictors import limits
+from survey.models.likelihood import ratios
+from survey.models.links import LINKS, Link, log_difference
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import limits
 
 Kind = Literal["observed", "expected"]
 

@@ -9,8 +9,8 @@ import scipy
 
 from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError
-from survey.links import Link, log_difference
-from survey.predictors import Predictors, constant_of, proportional, smallest_gap
+from survey.models.links import Link, log_difference
+from survey.models.predictors import Predictors, constant_of, proportional, smallest_gap
 
 DECREMENT = 1e-14  # Newton decrement per respondent at which the maximum is reached
 STEP = 1e-8  # largest last step, in standard errors of simple random sampling
@@ -156,7 +156,7 @@ def fit_cumulative(outcome: IntArray, covariates: FloatArray, weight: FloatArray
     outcome : (C,) answers numbered 0 ... q, each of which occurs.
     covariates : (C, p) of full column rank together with a constant.
     weight : (C,) positive sums of weights.
-    link : one of `survey.links.LINKS`.
+    link : one of `survey.models.links.LINKS`.
     """
     return fit_limits(outcome, proportional(covariates, int(outcome.max())), weight, link)
 
@@ -173,7 +173,7 @@ def fit_limits(outcome: IntArray, predictors: Predictors, weight: FloatArray, li
     predictors : columns of C patterns; location and nominal columns of full rank together with a constant, and so
         those of the scale.
     weight : (C,) positive sums of weights.
-    link : one of `survey.links.LINKS`.
+    link : one of `survey.models.links.LINKS`.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
 from survey.estimation import covariance
 from survey.inference import TestResult, adjusted_wald, sum_of_chisq_sf, wald_chisq
-from survey.information import (
+from survey.models.curvature import (
     Curvature,
     check_parallel,
     check_simple_sample,
@@ -30,11 +30,11 @@ from survey.information import (
     params_of,
     scaled_weight,
 )
-from survey.links import LINKS
-from survey.model_matrix import model_matrix, outcome_name, variables_of
-from survey.nesting import independent_columns, same_respondents
-from survey.ordinal import OrdinalFit
-from survey.predictors import limits
+from survey.models.formula import model_matrix, outcome_name, variables_of
+from survey.models.links import LINKS
+from survey.models.nesting import independent_columns, same_respondents
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import limits
 
 ScoreMethod = Literal["pseudoscore", "working", "model"]
 

@@ -13,10 +13,10 @@ from survey.arguments import by_names
 from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
 from survey.estimation import domains_of
-from survey.links import LINKS, log_difference
-from survey.model_matrix import ModelMatrix
-from survey.ordinal import OrdinalFit
-from survey.predictors import Predictors, limits, location_sums, spread, thresholds
+from survey.models.formula import ModelMatrix
+from survey.models.links import LINKS, log_difference
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import Predictors, limits, location_sums, spread, thresholds
 
 Covariates = Literal["fixed", "estimated"]
 CENTRAL = (1.0, -8.0, 0.0, 8.0, -1.0)  # five-point differences, twelfths (Abramowitz and Stegun 25.3.6)

@@ -10,8 +10,8 @@ import scipy
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import EstimationError
-from survey.ordinal import OrdinalFit
-from survey.predictors import Predictors
+from survey.models.ordinal import OrdinalFit
+from survey.models.predictors import Predictors
 
 SAME = 1e-9  # share of a column's variation that the larger model leaves unexplained: rounding
 
