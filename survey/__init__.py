@@ -19,6 +19,7 @@ from survey.errors import (
     SurveyError,
 )
 from survey.estimation import Estimate, compare_conventions, corr, cov, mean, proportion, quantile, ratio, total, var
+from survey.imputation import PooledEstimate, PooledFit, pool
 from survey.inference import TestResult, compare, goodness_of_fit, rank_test, t_test
 from survey.models import (
     ModelComparison,
@@ -41,8 +42,6 @@ from survey.models import (
     score_test,
     vif,
 )
-from survey.pooled_results import PooledEstimate, PooledFit
-from survey.pooling import pool
 from survey.publication import PublicationTable, publication_table
 from survey.records import Codebook, Item, Level, read_respondents, write_respondents
 from survey.tabulation import Table, crosstab, topline

@@ -16,8 +16,8 @@ import scipy
 from survey.arguments import check_level
 from survey.errors import EstimationError
 from survey.estimation import Estimate
+from survey.imputation import PooledEstimate, PooledFit
 from survey.models import OrdinalFit
-from survey.pooled_results import PooledEstimate, PooledFit
 from survey.printing import MINUS
 from survey.publication_rows import (
     STATISTICS,

@@ -10,8 +10,8 @@ import pandas as pd
 
 from survey.errors import EstimationError
 from survey.estimation import Estimate
+from survey.imputation import PooledEstimate, PooledFit
 from survey.models import OrdinalFit
-from survey.pooled_results import PooledEstimate, PooledFit
 from survey.printing import PER_UNIT, number, percent, term_and_level
 from survey.tidy import ODDS_RATIO, SLOPE
 

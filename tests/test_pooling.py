@@ -16,10 +16,10 @@ from scipy import stats
 import survey
 from survey.errors import EstimationError
 from survey.estimation.estimate import Estimate
+from survey.imputation.pooled_results import PooledEstimate
+from survey.imputation.pooling import pool
+from survey.imputation.rubin import barnard_rubin, moment_test_df, rubin_df
 from survey.models.ordinal import OrdinalFit
-from survey.pooled_results import PooledEstimate
-from survey.pooling import pool
-from survey.rubin import barnard_rubin, moment_test_df, rubin_df
 from survey.tables.shares import to_gt
 from survey.tidy import RESULT_COLUMNS
 from tests.reference_data import COEFFICIENT, REFERENCE, api, read_csv, values

@@ -10,9 +10,9 @@ import pandas as pd
 from scipy import stats
 
 import survey
+from survey.imputation.rubin import rubin_df
 from survey.inference.quadratic_forms import sum_of_chisq_sf
 from survey.models.nesting import nesting
-from survey.rubin import rubin_df
 from tests import test_parallel_lines as lines
 from tests import test_pooling as pooling
 from tests.reference_data import API_DESIGNS, NHANES_DESIGN, api, api_for_formulas, factor, nhanes, values

@@ -14,9 +14,9 @@ from survey.arrays import FloatArray, IntArray
 from survey.console import console
 from survey.errors import EstimationError
 from survey.estimation import SHOWN, IntervalMethod, effective_size, judge, proportion_interval, t_interval
+from survey.imputation.rubin import barnard_rubin, moment_test_df, rubin_df
 from survey.inference import TestResult, adjusted_wald, wald_chisq
 from survey.models import LinkName, ModelParts
-from survey.rubin import barnard_rubin, moment_test_df, rubin_df
 from survey.tidy import as_odds_ratios, gives_copies
 
 

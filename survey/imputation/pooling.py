@@ -7,21 +7,45 @@ Variance within the imputations is the design's; variance between them is what n
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Protocol, overload, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from survey.arguments import check_level
 from survey.arrays import FloatArray
+from survey.design import Cells
 from survey.errors import DisclosureError, EstimationError
 from survey.estimation import Estimate, IntervalMethod
+from survey.imputation.pooled_results import PooledEstimate, PooledFit, whole
 from survey.models import OrdinalFit
-from survey.pooled_results import PooledEstimate, PooledFit, whole
-from survey.tabulation import Table
 
 SAME_BASIS = 1e-10  # relative: columns of one formula, computed twice from the same values
 BASES = ("row_base", "column_base", "row_base_weighted", "column_base_weighted")
+
+
+@runtime_checkable
+class Tabulated(Protocol):
+    """What pooling needs to know of a table; `survey.Table` is one."""
+
+    @property
+    def share(self) -> str:
+        """Side that the shares add up over."""
+
+    @property
+    def by_columns(self) -> tuple[str, ...]:
+        """Variables in the columns."""
+
+    @property
+    def vcov(self) -> FloatArray:
+        """(k, k) covariance of the shares."""
+
+    @property
+    def cells(self) -> Cells | None:
+        """What the shares were computed from; None in a protected table."""
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per share."""
 
 
 @overload
@@ -30,12 +54,12 @@ def pool(results: Sequence[OrdinalFit], *, level: float = ..., interval: Interva
 
 @overload
 def pool(
-    results: Sequence[Estimate] | Sequence[Table], *, level: float = ..., interval: IntervalMethod | None = ...
+    results: Sequence[Estimate] | Sequence[Tabulated], *, level: float = ..., interval: IntervalMethod | None = ...
 ) -> PooledEstimate: ...
 
 
 def pool(
-    results: Sequence[OrdinalFit] | Sequence[Estimate] | Sequence[Table],
+    results: Sequence[OrdinalFit] | Sequence[Estimate] | Sequence[Tabulated],
     *,
     level: float = 0.95,
     interval: IntervalMethod | None = None,
@@ -79,7 +103,7 @@ def pool(
         )
     fits = [result for result in found if isinstance(result, OrdinalFit)]
     estimates = [result for result in found if isinstance(result, Estimate)]
-    tables = [result for result in found if isinstance(result, Table)]
+    tables = [result for result in found if isinstance(result, Tabulated)]
     if fits:
         return _pooled_fits(fits, level)
     if estimates:
@@ -144,7 +168,7 @@ def _pooled_estimates(estimates: Sequence[Estimate], level: float, interval: Int
     )
 
 
-def _pooled_tables(tables: Sequence[Table], level: float, interval: IntervalMethod | None) -> PooledEstimate:
+def _pooled_tables(tables: Sequence[Tabulated], level: float, interval: IntervalMethod | None) -> PooledEstimate:
     """Tables pooled, with their average bases."""
     frames = [table.tidy() for table in tables]
     if any(table.cells is None for table in tables):

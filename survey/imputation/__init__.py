@@ -1,0 +1,12 @@
+"""Multiple imputation: results of completed data sets pooled by Rubin's rules."""
+
+from __future__ import annotations
+
+from survey.imputation.pooled_results import PooledEstimate, PooledFit
+from survey.imputation.pooling import pool
+
+__all__ = [
+    "PooledEstimate",
+    "PooledFit",
+    "pool",
+]
