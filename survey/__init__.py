@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from survey import figures
-from survey.banners import Banner, banner
 from survey.design import Design
-from survey.disclosure import protect
 from survey.errors import (
     CalibrationError,
     CodebookError,
@@ -42,9 +40,8 @@ from survey.models import (
     score_test,
     vif,
 )
-from survey.publication import PublicationTable, publication_table
 from survey.records import Codebook, Item, Level, read_respondents, write_respondents
-from survey.tabulation import Table, crosstab, topline
+from survey.tabulation import Banner, PublicationTable, Table, banner, crosstab, protect, publication_table, topline
 from survey.weighting import (
     Infeasibility,
     adjust_nonresponse,

@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 
 import survey
 from survey import tables
-from survey.suppression import Grid, Suppression, suppress
+from survey.tabulation.suppression import Grid, Suppression, suppress
 from tests.test_estimates import BENEFITS
 from tests.test_tables import cells
 

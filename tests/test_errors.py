@@ -12,7 +12,7 @@ import pytest
 
 import survey
 from survey.errors import did_you_mean, nearest
-from survey.publication import publication_table
+from survey.tabulation.publication import publication_table
 from tests.test_estimates import APPROVAL, respondents
 
 loose: Any = survey

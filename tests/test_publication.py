@@ -16,8 +16,8 @@ import pytest
 import survey
 from survey.errors import EstimationError, SurveyError
 from survey.printing import MINUS, number
-from survey.publication import latex, publication_table
 from survey.tables.pandoc import pandoc, program
+from survey.tabulation.publication import latex, publication_table
 from survey.tidy import RESULT_COLUMNS, TEST_COLUMNS
 from tests.test_ordinal import respondents
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 import survey
 from survey.design.cells import collapse
 from survey.inference.independence import multiple_response, test_multiple_response
-from survey.letters import column_letters
 from survey.records.items import Item, Level
+from survey.tabulation.columns import column_letters
 from tests.reference_data import (
     ESTIMATE,
     NHANES_DESIGN,

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import survey
-from survey.publication import latex_number
+from survey.tabulation.publication import latex_number
 from tests.documents import ROOT, Run, blocks_in, python_blocks, rewritten, run, working_copy
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ from survey import (
     weight_summary,
 )
 from survey.inference import adjusted_wald, wald_chisq
-from survey.letters import letter_names
+from survey.tabulation import letter_names
 
 TOTAL = "Total"
 NOT_ASKED = "Not asked"

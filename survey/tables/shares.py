@@ -1,7 +1,7 @@
 """Printed tables: a tidy frame goes in, a great_tables table or a workbook comes out.
 
 This is where numbers are rounded (half up, see `survey.printing`) and where suppressed ones become `[u]`
-(unreliable, see `survey.estimation.presentation_rule`) or `[c]` (confidential, see `survey.disclosure`).
+(unreliable, see `survey.estimation.presentation_rule`) or `[c]` (confidential, see `survey.tabulation.protection`).
 Rows and columns keep the order in which the frame has them, which is the codebook's.
 """
 

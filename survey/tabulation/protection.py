@@ -1,6 +1,6 @@
 """Disclosure control: tables whose small counts are suppressed, so that nobody can be recognized.
 
-Which counts have to go is worked out in `survey.suppression`. Whether a number is precise enough to be shown
+Which counts have to go is worked out in `survey.tabulation.suppression`. Whether a number is precise enough to be shown
 is another question, see `survey.estimation.presentation_rule`.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import BoolArray, FloatArray
-from survey.banners import Banner
 from survey.errors import DisclosureError
-from survey.suppression import (
+from survey.tabulation.banners import Banner
+from survey.tabulation.suppression import (
     Grid,
     Suppression,
     impossible,
@@ -27,7 +27,7 @@ from survey.suppression import (
     secret_nets,
     suppress,
 )
-from survey.tabulation import Table
+from survey.tabulation.table import Table
 from survey.tidy import CONFIDENTIAL, TOTAL
 
 MINIMUM_COUNT = 10

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from survey.answers import Nets
 from survey.console import console
 from survey.design import Design, Missing
 from survey.errors import EstimationError, did_you_mean
 from survey.estimation import IntervalMethod, Share
 from survey.inference import TestMethod
 from survey.records import Item
-from survey.tabulation import Table, crosstab, tested, topline, with_bases
+from survey.tabulation.answers import Nets
+from survey.tabulation.crosstabs import crosstab, topline, with_bases
+from survey.tabulation.table import Table, tested
 from survey.tidy import TOTAL
 
 if TYPE_CHECKING:

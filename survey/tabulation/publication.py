@@ -19,7 +19,8 @@ from survey.estimation import Estimate
 from survey.imputation import PooledEstimate, PooledFit
 from survey.models import OrdinalFit
 from survey.printing import MINUS
-from survey.publication_rows import (
+from survey.tables import pandoc
+from survey.tabulation.publication_rows import (
     STATISTICS,
     Beside,
     Headings,
@@ -31,7 +32,6 @@ from survey.publication_rows import (
     statistics_of,
     uncertainty_of,
 )
-from survey.tables import pandoc
 from survey.tidy import gives_copies
 
 if TYPE_CHECKING:
