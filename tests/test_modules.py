@@ -112,8 +112,8 @@ ORDER = (
     "tabulation.protection",
     "tabulation.publication_rows",
     "tabulation.publication",
-    "phrases",
-    "report",
+    "report.phrases",
+    "report.page",
     "cli",
 )
 

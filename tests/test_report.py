@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from survey import phrases
 from survey.errors import SurveyError
-from survey.report import lint_template, render, to_markdown
+from survey.report import phrases
+from survey.report.page import lint_template, render, to_markdown
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "analysis" / "report"
 NBSP = "\N{NO-BREAK SPACE}"

@@ -17,7 +17,7 @@ from analysis.report.sensitivity import applies
 from analysis.study import Study
 from analysis.verdicts import ABSENT, CANNOT, unexplained
 from survey import Item, SurveyError
-from survey.phrases import dashes
+from survey.report import dashes
 
 SOFTWARE = "opinion-survey"
 NOT_STATED = "Not stated in the source."

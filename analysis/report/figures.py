@@ -15,8 +15,8 @@ from analysis.study import Study
 from survey import figures
 from survey.figures import describe, save_figure
 from survey.figures.style import palette
-from survey.phrases import dashes, dates, direction_words, listing, lower_first, upper_first
 from survey.printing import number, percent
+from survey.report import dashes, dates, direction_words, listing, lower_first, upper_first
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,9 +14,9 @@ from analysis.report.figures import dashed
 from analysis.report.numbers import TOTAL, Numbers
 from analysis.report.sensitivity import applies
 from analysis.study import DataKind, Study
-from survey import Item, SurveyError, phrases, tables
-from survey.phrases import dashes, lower_first, odds_ratio, upper_first
+from survey import Item, SurveyError, tables
 from survey.printing import interval, number, p_value, percent, term_and_level
+from survey.report import dashes, lower_first, odds_ratio, phrases, upper_first
 from survey.tidy import RESULT_COLUMNS, UNRELIABLE
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 The template is Markdown with Jinja expressions. It holds no number of its own: each comes from `results`, a
 key that is missing stops the build, and a digit typed into the prose is refused. Estimates are printed by the
-filters of `survey.phrases`, so that a number which no table shows is not in the prose either.
+filters of `survey.report.phrases`, so that a number which no table shows is not in the prose either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from survey.errors import SurveyError
-from survey.phrases import FILTERS, Reported, as_text, direction, is_shown
+from survey.report.phrases import FILTERS, Reported, as_text, direction, is_shown
 from survey.tables import program
 
 if TYPE_CHECKING:
