@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import survey
-from survey.cli import SYNTHETIC, main
+from survey.cli.commands import SYNTHETIC, main
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = ROOT / "data" / "social_credit"

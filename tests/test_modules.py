@@ -114,7 +114,7 @@ ORDER = (
     "tabulation.publication",
     "report.phrases",
     "report.page",
-    "cli",
+    "cli.commands",
 )
 
 # A fit tests its parallel lines by a file above it: loaded when the method is called.
