@@ -24,7 +24,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 STUDIES := $(patsubst data/%/codebook.yaml,%,$(wildcard data/*/codebook.yaml))
-SOURCES := $(wildcard survey/*.py analysis/*.py analysis/*.yaml analysis/report/*.* analysis/report/*/*.* data/$(STUDY)/*.*) $(DATA) $(CODEBOOK)
+SOURCES := $(wildcard survey/*.py survey/*/*.py analysis/*.py analysis/*.yaml analysis/report/*.* analysis/report/*/*.* data/$(STUDY)/*.*) $(DATA) $(CODEBOOK)
 REPORT = $(RUN) -m analysis.report --study '$(STUDY)' $(if $(DATA),--data '$(DATA)') \
 	$(if $(CODEBOOK),--codebook '$(CODEBOOK)') --output '$(OUTPUT)'
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import survey
-from tests.test_ordinal import respondents
+from tests.models.test_ordinal import respondents
 
 
 @pytest.fixture(scope="module")

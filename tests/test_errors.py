@@ -13,7 +13,7 @@ import pytest
 import survey
 from survey.errors import did_you_mean, nearest
 from survey.tabulation.publication import publication_table
-from tests.test_estimates import APPROVAL, respondents
+from tests.estimation.test_means import APPROVAL, respondents
 
 loose: Any = survey
 SHARES = {"Low": 0.5, "High": 0.5}

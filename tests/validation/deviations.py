@@ -7,13 +7,14 @@ import numpy as np
 import survey
 from survey.estimation.intervals import proportion_interval
 from tests import brute_force as bf
-from tests import test_pooling as pooling
-from tests import test_reference_anes2020 as anes
-from tests import test_reference_calibration as calibration
-from tests import test_reference_calibration2 as distances
-from tests import test_reference_designs as textbook
-from tests import test_reference_quantiles as quantile_tests
-from tests import test_reference_replicates as replicates
+from tests.imputation import test_pooling as pooling
+from tests.reference import test_anes2020 as anes
+from tests.reference import test_calibration as calibration
+from tests.reference import test_calibration_of_replicates as distances
+from tests.reference import test_designs as textbook
+from tests.reference import test_quantiles as quantile_tests
+from tests.reference import test_replicates as replicates
+from tests.reference.test_ordinal_iid import DATA, FORMULAS
 from tests.reference_data import (
     API_DESIGNS,
     NHANES_DESIGN,
@@ -25,7 +26,6 @@ from tests.reference_data import (
     values,
     yes_no,
 )
-from tests.test_reference_ordinal_iid import DATA, FORMULAS
 from tests.validation.results import frame_of
 from tests.validation.rows import REGISTRY
 

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.stats import chi2
 
 import survey
-from tests import test_reference_ordinal as ordinal
-from tests import test_reference_ordinal_iid as iid
+from tests.reference import test_ordinal as ordinal
+from tests.reference import test_ordinal_iid as iid
 from tests.reference_data import (
     values,
 )

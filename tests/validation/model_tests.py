@@ -13,10 +13,10 @@ import survey
 from survey.imputation.rubin import rubin_df
 from survey.inference.quadratic_forms import sum_of_chisq_sf
 from survey.models.nesting import nesting
-from tests import test_parallel_lines as lines
-from tests import test_pooling as pooling
+from tests.imputation import test_pooling as pooling
+from tests.models import test_parallel_lines as lines
+from tests.reference.test_ordinal_iid import DATA, FORMULAS
 from tests.reference_data import API_DESIGNS, NHANES_DESIGN, api, api_for_formulas, factor, nhanes, values
-from tests.test_reference_ordinal_iid import DATA, FORMULAS
 from tests.validation.fits import SVYOLR, Floats
 from tests.validation.results import value
 from tests.validation.rows import REGISTRY, Reason, Row, covariance, held_to, number, together

@@ -200,8 +200,8 @@ def entry_lines() -> Iterator[str]:
     """How many entries of each file are compared."""
     yield (
         "An entry is a number or a list of numbers in a file of R's results, and compared if a row below, or "
-        "a deviation, "
-        "has it beside ours. `tests/test_oracle_coverage.py` fails where an entry is neither compared nor listed under "
+        "a deviation, has it beside ours. `tests/reference/test_every_entry.py` fails where an entry is neither "
+        "compared nor listed under "
         f'"{UNCOMPARED}".'
     )
     yield ""
@@ -238,7 +238,7 @@ def front(summaries: Sequence[str]) -> list[str]:
         "(sections that say so: 4.1.1) and `ordinal` 2022.11; `tests/reference/README.md` says how they were made. "
         "Sections on ANES 2020, GSS, the online polls, other calibrations and R's own replicate weights use files "
         "that are not redistributed here; where they are absent, this page keeps the values computed last. "
-        "`tests/test_validation.py` fails where a difference exceeds what is allowed.",
+        "`tests/reference/test_validation_page.py` fails where a difference exceeds what is allowed.",
         "",
         f"## {SUMMARY}",
         "",

@@ -10,10 +10,10 @@ import pandas as pd
 from scipy import stats
 
 import survey
-from tests import test_reference_anes2020 as anes
-from tests import test_reference_onlinepolls as polls
-from tests import test_reference_quantiles as quantile_tests
-from tests import test_reference_tests as test_tests
+from tests.reference import test_anes2020 as anes
+from tests.reference import test_hypotheses as test_tests
+from tests.reference import test_onlinepolls as polls
+from tests.reference import test_quantiles as quantile_tests
 from tests.reference_data import factor, ordered, read_csv, shared, shared_values, yes_no
 from tests.validation.fits import R_DF, SVYGLM, SVYOLR, binary, brant_rows, fit, svyolr
 from tests.validation.likelihood import CLM_CAUCHIT, likelihood_rows

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 import survey
-from tests import test_reference_ordinal as ordinal
-from tests import test_reference_replicates as replicates
+from tests.reference import test_ordinal as ordinal
+from tests.reference import test_replicates as replicates
 from tests.reference_data import (
     API_DESIGNS,
     NHANES_DESIGN,

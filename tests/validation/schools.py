@@ -12,15 +12,15 @@ from scipy import stats
 
 import survey
 from survey.estimation.moments import corr, cov, var
-from tests import test_reference_calibration as calibration
-from tests import test_reference_functions as functions
-from tests import test_reference_quantiles as quantile_tests
-from tests import test_reference_tests as test_tests
 from tests.quantiles_on_rows import RULES
 from tests.quantiles_on_rows import quantile as quantile_on_rows
+from tests.reference import test_calibration as calibration
+from tests.reference import test_functions as functions
+from tests.reference import test_hypotheses as test_tests
+from tests.reference import test_quantiles as quantile_tests
+from tests.reference.test_api import CROSSTABS, PROPORTIONS
+from tests.reference.test_api import make as schools
 from tests.reference_data import API_DESIGNS, ZERO, api, api_for_formulas, values
-from tests.test_reference_api import CROSSTABS, PROPORTIONS
-from tests.test_reference_api import make as schools
 from tests.validation.fits import SVYGLM, SVYOLR, binary, svyolr
 from tests.validation.results import (
     by_groups,

@@ -11,11 +11,11 @@ from scipy import stats
 
 import survey
 from survey.models.nesting import nesting
-from tests import test_lonely as lonely_tests
-from tests import test_reference_designs as textbook
-from tests import test_reference_replicates as replicates
-from tests import test_reference_tests as test_tests
-from tests import test_stages
+from tests.design import test_lonely as lonely_tests
+from tests.design import test_stages
+from tests.reference import test_designs as textbook
+from tests.reference import test_hypotheses as test_tests
+from tests.reference import test_replicates as replicates
 from tests.reference_data import NHANES_DESIGN, nhanes, values, yes_no
 from tests.sources import Value
 from tests.validation.fits import R_DF, SVYGLM, binary, brant_rows, fit, svyolr

@@ -107,7 +107,7 @@ UNCOMPARED: tuple[Uncompared, ...] = (
         "Standard errors after R's `rake` with unequal base weights",
         "Deliberately not followed (see above). Weights and estimates are compared; standard errors with "
         "brute force in "
-        "`tests/test_reference_calibration.py`, and with `calibrate`'s on other designs.",
+        "`tests/reference/test_calibration.py`, and with `calibrate`'s on other designs.",
         tuple(
             f"{CALIBRATED}: {name}.rake_tight.{part}" for name in ("strat", "clus2") for part in WITH_STANDARD_ERRORS
         ),
@@ -116,7 +116,7 @@ UNCOMPARED: tuple[Uncompared, ...] = (
         "Standard errors after `trimWeights`",
         "Deliberately not followed (see above). Weights and estimates are compared; R's totals are "
         "reproduced on rows in "
-        "`tests/test_reference_calibration2.py`.",
+        "`tests/reference/test_calibration_of_replicates.py`.",
         tuple(f"{CALIBRATED}: clus1.rake_trim_10_50.{part}" for part in WITH_STANDARD_ERRORS),
     ),
     Uncompared(

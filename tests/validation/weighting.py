@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 import survey
-from tests import test_reference_calibration as calibration
-from tests import test_reference_calibration2 as distances
-from tests import test_reference_quantiles as quantile_tests
-from tests import test_reference_replicates as replicates
-from tests import test_reference_tests as test_tests
+from tests.reference import test_calibration as calibration
+from tests.reference import test_calibration_of_replicates as distances
+from tests.reference import test_hypotheses as test_tests
+from tests.reference import test_quantiles as quantile_tests
+from tests.reference import test_replicates as replicates
 from tests.reference_data import API_DESIGNS, ZERO, api_for_formulas, values, yes_no
 from tests.validation.fits import SVYGLM, binary, fit, svyolr
 from tests.validation.results import (
