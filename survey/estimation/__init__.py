@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from survey.estimation.assembly import estimate
 from survey.estimation.conventions import compare_conventions
-from survey.estimation.estimate import SHOWN, Estimate, estimate, mean, proportion, ratio, total
+from survey.estimation.degrees_of_freedom import degrees_of_freedom
+from survey.estimation.estimate import SHOWN, Estimate, model_estimate
 from survey.estimation.few_clusters import VarianceMethod, check_cr2, regression
 from survey.estimation.influence import (
     Domains,
@@ -27,10 +29,11 @@ from survey.estimation.intervals import (
     proportion_interval,
     t_interval,
 )
+from survey.estimation.means import mean, proportion, ratio, total
 from survey.estimation.moments import corr, cov, var
 from survey.estimation.presentation_rule import judge
 from survey.estimation.quantiles import QuantileInterval, quantile
-from survey.estimation.variance import covariance, degrees_of_freedom
+from survey.estimation.variance import covariance
 
 __all__ = [
     "INTERVAL_METHODS",
@@ -60,6 +63,7 @@ __all__ = [
     "level_indicators",
     "mean",
     "mean_statistic",
+    "model_estimate",
     "proportion",
     "proportion_interval",
     "quantile",

@@ -13,8 +13,9 @@ from survey.arguments import as_name, by_names, check_choice
 from survey.arrays import FloatArray
 from survey.design import Design, LonelyDomain, check_design
 from survey.errors import EstimationError
-from survey.estimation.estimate import Estimate, mean, proportion, total
+from survey.estimation.estimate import Estimate
 from survey.estimation.intervals import proportion_interval, t_interval
+from survey.estimation.means import mean, proportion, total
 from survey.estimation.quantile_rules import QuantileRule
 from survey.estimation.quantiles import quantile
 

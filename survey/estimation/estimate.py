@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Number
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from survey.arguments import as_name, as_names, by_names, check_level
-from survey.arrays import BoolArray, FloatArray, IntArray
+from survey.arrays import BoolArray, FloatArray
 from survey.console import console
-from survey.design import Cells, Design, Missing, collapse
+from survey.design import Cells
 from survey.errors import EstimationError, did_you_mean
 from survey.estimation import delta
+from survey.estimation.degrees_of_freedom import degrees_of_freedom
 from survey.estimation.delta import Function
-from survey.estimation.few_clusters import FewClusters, VarianceMethod, check_method, group_means
-from survey.estimation.influence import (
-    Domains,
-    Statistic,
-    Terms,
-    domains_of,
-    is_numeric,
-    mean_statistic,
-    ratio_statistic,
-    terms_of,
-    total_statistic,
-)
-from survey.estimation.intervals import IntervalMethod, proportion_interval, t_interval
-from survey.estimation.variance import covariance, degrees_of_freedom
+from survey.estimation.few_clusters import FewClusters
+from survey.estimation.intervals import t_interval
 from survey.tidy import gives_copies
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
 DEPENDS = 1e-9  # change of a combination with an estimate, relative to the largest, above which it depends on it
 ROUNDING = 1e-15  # variance of a combination, relative to the largest it could have, that is rounding error
-NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?\s*")  # text that is a number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -306,264 +291,40 @@ def _matrix(weights: ArrayLike) -> FloatArray:
     return matrix
 
 
-def estimate(
-    cells: Cells,
-    statistic: Statistic,
+def model_estimate(
+    labels: pd.DataFrame,
+    value: FloatArray,
+    vcov: FloatArray,
     *,
-    level: float = 0.95,
-    interval: IntervalMethod | None = None,
+    df: float | FloatArray,
+    n: float | FloatArray,
+    level: float,
+    whole_df: float,
+    whole_n: float,
+    left_out: int = 0,
     few: FewClusters | None = None,
 ) -> Estimate:
-    """Give a statistic its covariance, degrees of freedom, design effect and bounds.
+    """Estimate of k quantities of a model: t intervals, and no design effect, as no simple sample would give one.
 
     Parameters
     ----------
-    interval : method for proportions; None for a t interval.
-    few : covariance and degrees of freedom made for few clusters, in place of those of the design.
+    df, n : degrees of freedom and respondents, (k,) or the same for all.
     """
-    check_level(level)
-    domains, position = _distinct_columns(statistic.membership)
-    if few is None:
-        vcov = covariance(
-            cells, statistic.value, statistic.influence, statistic.evaluate, membership=statistic.membership
-        )
-        df = degrees_of_freedom(cells, domains)[position]
-    else:
-        vcov, df = few.vcov, few.df
-    n = (cells.n @ domains)[position].astype(np.float64)
-    simple = _simple_variance(cells, statistic, n)
-    variance = np.diag(vcov)
-    deff = np.divide(variance, simple, out=np.full(n.size, np.nan), where=simple > 0)
-    std_error = np.sqrt(variance)
-    if interval is None:
-        low, high = t_interval(statistic.value, std_error, df, level)
-    else:
-        low, high = proportion_interval(statistic.value, std_error, n, df, level, interval)
-    whole_df = float(degrees_of_freedom(cells, cells.inside[:, None])[0])
-    whole_n = float(cells.n.sum())
+    k = value.size
+    each_df = np.broadcast_to(np.asarray(df, dtype=np.float64), (k,)).copy()
+    low, high = t_interval(value, np.sqrt(np.diag(vcov)), each_df, level)
     return Estimate(
-        statistic.labels,
-        statistic.value,
-        vcov,
-        df,
-        n,
-        deff,
-        low,
-        high,
-        level,
-        whole_df,
-        whole_n,
-        cells.left_out,
-        few,
-        Spans(cells, domains, position[:, None] == np.arange(domains.shape[1])),
+        labels=labels,
+        value=value,
+        vcov=vcov,
+        df=each_df,
+        n=np.broadcast_to(np.asarray(n, dtype=np.float64), (k,)).copy(),
+        deff=np.full(k, np.nan),
+        conf_low=low,
+        conf_high=high,
+        level=level,
+        whole_df=whole_df,
+        whole_n=whole_n,
+        left_out=left_out,
+        few=few,
     )
-
-
-def _distinct_columns(membership: BoolArray) -> tuple[BoolArray, IntArray]:
-    """Distinct columns of a (C, k) Boolean array, and (k,) which of them each column is."""
-    if membership.shape[1] == 1:
-        return membership, np.zeros(1, dtype=np.intp)
-    keys = [column.tobytes() for column in np.ascontiguousarray(membership.T)]
-    first = {key: i for i, key in reversed(list(enumerate(keys)))}
-    kept = sorted(first.values())
-    rank = {keys[i]: r for r, i in enumerate(kept)}
-    return membership[:, kept], np.array([rank[key] for key in keys], dtype=np.intp)
-
-
-def _simple_variance(cells: Cells, statistic: Statistic, n: FloatArray) -> FloatArray:
-    """(k,) variance under simple random sampling with replacement of n respondents.
-
-    `W^2 S^2 / n` with S^2 the weighted variance of the influence within the domain, as in R's
-    `svymean(deff="replace")`. A constant variable gives rounding error, not variance: it is set to zero.
-    """
-    members = statistic.membership.astype(np.float64)
-    size = cells.weight @ members
-    first = np.einsum("c,ck,ck->k", cells.weight, members, statistic.influence) / size
-    spread = members * (statistic.influence - first) ** 2
-    second = cells.weight @ spread / size
-    level = np.einsum("c,ck->k", cells.weight, members * statistic.influence**2) / size
-    second = np.where(second > 1e-24 * level, second, 0.0)
-    return np.divide(size**2 * second, n - 1, out=np.zeros_like(n), where=n > 1)
-
-
-def total(
-    design: Design,
-    x: str | Sequence[str],
-    *,
-    by: str | Sequence[str] | None = None,
-    level: float = 0.95,
-    missing: Missing = "drop",
-) -> Estimate:
-    """Population totals.
-
-    Parameters
-    ----------
-    x : numeric variables, or categorical ones, whose levels are counted. Rows with a missing value in any
-        variable of the call are left out as a domain is.
-    by : variables whose combinations are the domains.
-    level : confidence level of the t intervals.
-    missing : "drop" or "fail".
-
-    Raises
-    ------
-    EstimationError : unknown variable, missing values under "fail", or no respondent left.
-
-    References
-    ----------
-    R equivalent: survey::svytotal, svyby.
-    """
-    return _estimates(design, x, by, level, missing, total_statistic)
-
-
-def mean(
-    design: Design,
-    x: str | Sequence[str],
-    *,
-    by: str | Sequence[str] | None = None,
-    level: float = 0.95,
-    missing: Missing = "drop",
-    variance: VarianceMethod = "linearization",
-) -> Estimate:
-    """Population means; of a categorical variable, the shares of its levels.
-
-    Parameters
-    ----------
-    x : one or several variables; several are estimated on the rows that know them all.
-    by : variables whose combinations are the domains.
-    level : confidence level of the t intervals.
-    missing : "drop" or "fail".
-    variance : "linearization", that of the design; or "cr2", bias-reduced for few PSUs, with Satterthwaite degrees of
-        freedom for each estimate: PSUs without strata, population sizes or calibration (`few_clusters`).
-
-    Raises
-    ------
-    EstimationError : unknown variable, missing values under "fail", no respondent left, or a design that
-        `variance="cr2"` is not defined for.
-
-    References
-    ----------
-    R equivalent: survey::svymean, svyby; for "cr2" clubSandwich::vcovCR of the weighted regression on the groups.
-    """
-    return _estimates(design, x, by, level, missing, mean_statistic, variance)
-
-
-def _estimates(
-    design: Design,
-    x: str | Sequence[str],
-    by: str | Sequence[str] | None,
-    level: float,
-    missing: Missing,
-    statistic: Callable[[Cells, Terms, Domains], Statistic],
-    variance: VarianceMethod = "linearization",
-) -> Estimate:
-    """Totals or means of variables by domains."""
-    check_method(variance)
-    variables = as_names(x, "x")
-    if not variables:
-        raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
-    groups = by_names(by, variables)
-    cells = collapse(design, [*variables, *groups], missing)
-    for name in variables:
-        _refuse_numbers_in_disguise(cells, name)
-    measured, domains = terms_of(cells, variables), domains_of(cells, groups)
-    made = statistic(cells, measured, domains)
-    few = group_means(cells, measured, domains, made.value) if variance == "cr2" else None
-    return estimate(cells, made, level=level, few=few)
-
-
-def _refuse_numbers_in_disguise(cells: Cells, name: str) -> None:
-    """Raise for a column of numbers that are stored as text or objects: its levels would be counted."""
-    column = cells.frame[name]
-    if isinstance(column.dtype, pd.CategoricalDtype) or column.dtype.kind in "iufbmM":
-        return
-    values = column[cells.inside].unique()
-    if all(
-        NUMBER.fullmatch(value) if isinstance(value, str) else isinstance(value, Number) and not isinstance(value, bool)
-        for value in values
-    ):
-        raise EstimationError(
-            f"`x` must be numeric or categorical; {name!r} holds numbers, such as {values[0]!s}, as {column.dtype}. "
-            "Make it numeric (pandas.to_numeric) to average it, or a pandas Categorical to count its levels."
-        )
-
-
-def proportion(
-    design: Design,
-    x: str,
-    *,
-    by: str | Sequence[str] | None = None,
-    interval: IntervalMethod = "logit",
-    level: float = 0.95,
-    missing: Missing = "drop",
-    variance: VarianceMethod = "linearization",
-) -> Estimate:
-    """Shares of the levels of a categorical variable, between 0 and 1, with intervals made for proportions.
-
-    Parameters
-    ----------
-    x : categorical (or Boolean, or text) variable.
-    by : variables whose combinations are the domains.
-    interval : "logit", "korn-graubard", "wilson", "beta", "asin" or "wald"; see `survey.estimation.intervals`.
-    level : confidence level.
-    missing : "drop" or "fail".
-    variance : "linearization", that of the design; or "cr2", bias-reduced for few PSUs, with Satterthwaite degrees of
-        freedom for each estimate: PSUs without strata, population sizes or calibration (`few_clusters`).
-
-    Raises
-    ------
-    EstimationError : a numeric variable, unknown names, missing values under "fail", no respondent left, or a design
-        that `variance="cr2"` is not defined for.
-
-    References
-    ----------
-    R equivalent: survey::svyciprop, svyby.
-    """
-    check_method(variance)
-    groups = by_names(by, [as_name(x, "x")])
-    cells = collapse(design, [x, *groups], missing)
-    if is_numeric(cells.frame[x]):
-        raise EstimationError(
-            f"`x` must be categorical; {x!r} is numeric. Use `mean`, or make it a pandas Categorical first."
-        )
-    measured, domains = terms_of(cells, [x]), domains_of(cells, groups)
-    shares = mean_statistic(cells, measured, domains)
-    few = group_means(cells, measured, domains, shares.value) if variance == "cr2" else None
-    return estimate(cells, shares, level=level, interval=interval, few=few)
-
-
-def ratio(
-    design: Design,
-    y: str | Sequence[str],
-    x: str,
-    *,
-    by: str | Sequence[str] | None = None,
-    level: float = 0.95,
-    missing: Missing = "drop",
-) -> Estimate:
-    """Ratios of the totals of numeric variables, y over x.
-
-    Parameters
-    ----------
-    y, x : numerator, or several, and denominator.
-    by : variables whose combinations are the domains.
-    level : confidence level of the t interval.
-    missing : "drop" or "fail".
-
-    Raises
-    ------
-    EstimationError : a variable that is not numeric, a denominator that sums to zero, or no respondent left.
-
-    References
-    ----------
-    R equivalent: survey::svyratio.
-    """
-    numerators = as_names(y, "y")
-    if not numerators:
-        raise EstimationError(f"`y` must name at least one variable; got {y!r}.")
-    groups = by_names(by, [*numerators, as_name(x, "x")])
-    cells = collapse(design, [*numerators, x, *groups], missing)
-    for argument, name in (*(("y", name) for name in numerators), ("x", x)):
-        if not is_numeric(cells.frame[name]):
-            raise EstimationError(f"`{argument}` must be numeric; {name!r} has type {cells.frame[name].dtype}.")
-    made = ratio_statistic(cells, terms_of(cells, numerators), terms_of(cells, [x]), domains_of(cells, groups))
-    return estimate(cells, made, level=level)

@@ -13,7 +13,8 @@ from survey.arguments import as_name, as_names, by_names
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
-from survey.estimation.estimate import Estimate, estimate
+from survey.estimation.assembly import estimate
+from survey.estimation.estimate import Estimate
 from survey.estimation.influence import Domains, Statistic, by_domain, domains_of, is_numeric, terms_of
 from survey.estimation.intervals import t_interval
 

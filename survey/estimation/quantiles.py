@@ -14,7 +14,8 @@ from survey.arguments import as_names, by_names, check_choice, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, Design, Missing, collapse, sum_by_code
 from survey.errors import EstimationError
-from survey.estimation.estimate import Estimate, estimate
+from survey.estimation.assembly import estimate
+from survey.estimation.estimate import Estimate
 from survey.estimation.influence import (
     Domains,
     Statistic,

@@ -8,7 +8,7 @@ import pandas as pd
 from survey.arguments import check_kind
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
-from survey.estimation import Estimate, check_cr2, regression, t_interval
+from survey.estimation import Estimate, check_cr2, model_estimate, regression
 from survey.models.links import LINKS, log_difference
 from survey.models.ordinal import OrdinalFit
 
@@ -53,17 +53,12 @@ def bias_reduced(fit: OrdinalFit, *, level: float = 0.95) -> Estimate:
     columns, residuals = _standardized(fit)
     few = regression(fit.cells, columns, residuals)
     value: FloatArray = np.array(fit.params, dtype=np.float64)
-    k, df = value.size, few.df
-    low, high = t_interval(value, np.sqrt(np.diag(few.vcov)), df, level)
-    return Estimate(
-        labels=pd.DataFrame({"term": list(fit.params.index), "level": ""}),
-        value=value,
-        vcov=few.vcov,
-        df=df,
-        n=np.full(k, float(fit.n)),
-        deff=np.full(k, np.nan),
-        conf_low=low,
-        conf_high=high,
+    return model_estimate(
+        pd.DataFrame({"term": list(fit.params.index), "level": ""}),
+        value,
+        few.vcov,
+        df=few.df,
+        n=float(fit.n),
         level=level,
         whole_df=fit.df,
         whole_n=float(fit.n),

@@ -20,7 +20,7 @@ from survey.arrays import FloatArray, IntArray
 from survey.console import console
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
-from survey.estimation import SHOWN, Estimate, covariance, t_interval
+from survey.estimation import SHOWN, Estimate, covariance, model_estimate
 from survey.inference import TestResult, adjust_p_values, adjusted_wald, wald_chisq
 from survey.models.averages import Covariates
 from survey.models.effects import Effects, Nets, effects_of
@@ -249,21 +249,16 @@ def compare_models(
     value = np.concatenate([one.value for one in parts])
     replicated = np.hstack([one.replicated for one in parts])
     vcov = covariance(cells, value, np.hstack([one.influence for one in parts]), lambda _: replicated)
-    df = np.full(value.size, fits[0].df)
-    low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, level)
     left_out = f"; {cells.left_out} left out for a missing value in one of the models" if cells.left_out else ""
     return ModelComparison(
         names=tuple(str(name) for name in formulas),
         fits=fits,
-        effects=Estimate(
-            labels=pd.concat(labels, ignore_index=True),
-            value=value,
-            vcov=vcov,
-            df=df,
+        effects=model_estimate(
+            pd.concat(labels, ignore_index=True),
+            value,
+            vcov,
+            df=fits[0].df,
             n=np.concatenate([one.n for one in parts]),
-            deff=np.full(value.size, np.nan),
-            conf_low=low,
-            conf_high=high,
             level=level,
             whole_df=fits[0].df,
             whole_n=float(fits[0].n),

@@ -15,7 +15,7 @@ import pandas as pd
 from survey.arguments import as_names, check_kind, check_level, refuse_reserved
 from survey.arrays import FloatArray
 from survey.errors import EstimationError, did_you_mean
-from survey.estimation import Estimate, covariance, proportion_interval, t_interval
+from survey.estimation import Estimate, covariance, model_estimate, proportion_interval
 from survey.models.averages import (
     Average,
     Covariates,
@@ -292,18 +292,12 @@ def _merged(labels: pd.DataFrame, averages: Sequence[Average], merge: FloatArray
 def _estimate(fit: OrdinalFit, effects: Effects, level: float) -> Estimate:
     """Estimate with the design's covariance and t intervals."""
     vcov = covariance(fit.cells, effects.value, effects.influence, lambda _: effects.replicated)
-    k = effects.value.size
-    df = np.full(k, fit.df)
-    low, high = t_interval(effects.value, np.sqrt(np.diag(vcov)), df, level)
-    return Estimate(
-        labels=effects.labels,
-        value=effects.value,
-        vcov=vcov,
-        df=df,
+    return model_estimate(
+        effects.labels,
+        effects.value,
+        vcov,
+        df=fit.df,
         n=effects.n,
-        deff=np.full(k, np.nan),
-        conf_low=low,
-        conf_high=high,
         level=level,
         whole_df=fit.df,
         whole_n=float(fit.n),

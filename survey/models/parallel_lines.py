@@ -17,7 +17,7 @@ from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import ConvergenceError, EstimationError
-from survey.estimation import Estimate, covariance, t_interval
+from survey.estimation import Estimate, covariance, model_estimate
 from survey.inference import TestResult, adjusted_wald, wald_chisq
 from survey.models.curvature import answer_codes, check_parallel, check_simple_sample, scaled_weight
 from survey.models.likelihood import CumulativeFit, fit_limits
@@ -83,19 +83,13 @@ def parallel_slopes(fit: OrdinalFit, *, level: float = 0.95, source: Source = "d
     order = np.arange(p * q).reshape(q, p).T.ravel()  # by division -> by column
     value, vcov = _joint(fit.cells, divisions, source)
     value, vcov = value[order], vcov[np.ix_(order, order)]
-    k = p * q
-    df, n = np.full(k, fit.df), np.full(k, float(fit.n))
-    low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, level)
     names = [str(name) for name in fit.thresholds.index]
-    return Estimate(
-        labels=pd.DataFrame({"term": np.repeat(list(fit.matrix.columns), q), "level": names * p}),
-        value=value,
-        vcov=vcov,
-        df=df,
-        n=n,
-        deff=np.full(k, np.nan),
-        conf_low=low,
-        conf_high=high,
+    return model_estimate(
+        pd.DataFrame({"term": np.repeat(list(fit.matrix.columns), q), "level": names * p}),
+        value,
+        vcov,
+        df=fit.df,
+        n=float(fit.n),
         level=level,
         whole_df=fit.df,
         whole_n=float(fit.n),

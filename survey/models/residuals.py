@@ -15,7 +15,7 @@ import pandas as pd
 from survey.arguments import as_name, check_choice, check_kind, check_level, refuse_reserved
 from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
-from survey.estimation import Estimate, covariance, t_interval
+from survey.estimation import Estimate, covariance, model_estimate
 from survey.models.curvature import answer_codes, limits_of, params_of
 from survey.models.links import LINKS
 from survey.models.ordinal import OrdinalFit
@@ -139,17 +139,12 @@ def residual_means(fit: OrdinalFit, by: str = PREDICTOR, *, groups: int = 10, le
         influence,
         lambda weights: np.array([means(row, w) for row, w in zip(fit.replicated, weights[inside].T, strict=True)]),
     )
-    df, n = np.full(value.size, fit.df), cells.n[inside].astype(np.float64) @ member
-    low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, level)
-    return Estimate(
-        labels=labels.assign(term="residual", level=""),
-        value=value,
-        vcov=vcov,
-        df=df,
-        n=n,
-        deff=np.full(value.size, np.nan),
-        conf_low=low,
-        conf_high=high,
+    return model_estimate(
+        labels.assign(term="residual", level=""),
+        value,
+        vcov,
+        df=fit.df,
+        n=cells.n[inside].astype(np.float64) @ member,
         level=level,
         whole_df=fit.df,
         whole_n=float(fit.n),

@@ -1,0 +1,44 @@
+"""Design degrees of freedom of each estimate's own domain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from survey.arrays import BoolArray, FloatArray, IntArray
+from survey.design import Cells
+
+
+def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:
+    """(G,) PSUs minus strata that hold respondents of each domain; of replicates, their rank minus 1.
+
+    Parameters
+    ----------
+    membership : (C, G) patterns that belong to each domain.
+    """
+    if cells.replicates is not None:
+        counted = (cells.row[(column & cells.inside)[cells.row_pattern]] for column in membership.T)
+        return np.array([cells.replicates.df(rows) for rows in counted])
+    first, last = cells.stages[0], cells.stages[-1]
+    top = _top_cluster(cells)
+    df = np.empty(membership.shape[1])
+    for g in range(membership.shape[1]):
+        chosen = (membership[:, g] & cells.inside)[cells.entry_pattern]
+        if first.cluster is None:
+            strata = np.unique(cells.entry_cluster[chosen]).size
+            df[g] = cells.entry_n[chosen].sum() - strata
+        else:
+            clusters = np.unique(top[chosen])
+            stratum_of = first.stratum_of if first.stratum_of is not None else last.stratum
+            df[g] = clusters.size - np.unique(stratum_of[clusters]).size
+    return df
+
+
+def _top_cluster(cells: Cells) -> IntArray:
+    """(E,) first-stage cluster of each entry."""
+    cluster = cells.entry_cluster
+    for depth in range(len(cells.stages) - 1, 0, -1):
+        stage = cells.stages[depth]
+        stratum = cluster if stage.stratum_of is None else stage.stratum_of[cluster]
+        parent = stage.parent if stage.parent is not None else stratum
+        cluster = parent[stratum]
+    return cluster
