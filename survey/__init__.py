@@ -16,9 +16,21 @@ from survey.errors import (
     SeparationError,
     SurveyError,
 )
-from survey.estimation import Estimate, compare_conventions, corr, cov, mean, proportion, quantile, ratio, total, var
+from survey.estimation import (
+    Estimate,
+    TestResult,
+    compare_conventions,
+    corr,
+    cov,
+    mean,
+    proportion,
+    quantile,
+    ratio,
+    total,
+    var,
+)
 from survey.imputation import PooledEstimate, PooledFit, pool
-from survey.inference import TestResult, compare, goodness_of_fit, rank_test, t_test
+from survey.inference import compare, goodness_of_fit, rank_test, t_test
 from survey.models import (
     ModelComparison,
     OrdinalFit,

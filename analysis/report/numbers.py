@@ -26,7 +26,7 @@ from survey import (
     topline,
     weight_summary,
 )
-from survey.inference import adjusted_wald, wald_chisq
+from survey.estimation import adjusted_wald, wald_chisq
 from survey.tabulation import letter_names
 
 TOTAL = "Total"

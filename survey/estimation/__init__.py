@@ -34,6 +34,7 @@ from survey.estimation.moments import corr, cov, var
 from survey.estimation.presentation_rule import judge
 from survey.estimation.quantiles import QuantileInterval, quantile
 from survey.estimation.variance import covariance
+from survey.estimation.wald import TestResult, adjusted_wald, plain_wald, wald_chisq
 
 __all__ = [
     "INTERVAL_METHODS",
@@ -46,7 +47,9 @@ __all__ = [
     "Share",
     "Statistic",
     "Terms",
+    "TestResult",
     "VarianceMethod",
+    "adjusted_wald",
     "by_domain",
     "check_cr2",
     "compare_conventions",
@@ -64,6 +67,7 @@ __all__ = [
     "mean",
     "mean_statistic",
     "model_estimate",
+    "plain_wald",
     "proportion",
     "proportion_interval",
     "quantile",
@@ -74,4 +78,5 @@ __all__ = [
     "terms_of",
     "total",
     "var",
+    "wald_chisq",
 ]

@@ -13,9 +13,18 @@ from numpy.typing import ArrayLike
 from survey.arrays import FloatArray, IntArray
 from survey.console import console
 from survey.errors import EstimationError
-from survey.estimation import SHOWN, IntervalMethod, effective_size, judge, proportion_interval, t_interval
+from survey.estimation import (
+    SHOWN,
+    IntervalMethod,
+    TestResult,
+    adjusted_wald,
+    effective_size,
+    judge,
+    proportion_interval,
+    t_interval,
+    wald_chisq,
+)
 from survey.imputation.rubin import barnard_rubin, moment_test_df, rubin_df
-from survey.inference import TestResult, adjusted_wald, wald_chisq
 from survey.models import LinkName, ModelParts
 from survey.tidy import as_odds_ratios, gives_copies
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from survey.inference.comparisons import compare, t_test
 from survey.inference.goodness_of_fit import goodness_of_fit
-from survey.inference.hypotheses import TestResult, adjust_p_values, adjusted_wald, wald_chisq
+from survey.inference.hypotheses import adjust_p_values
 from survey.inference.independence import (
     RAO_SCOTT,
     WALD,
     RaoScott,
     TestMethod,
     TwoWay,
+    independence_test,
     multiple_response,
-    test_independence,
-    test_multiple_response,
+    multiple_response_test,
     two_way,
 )
 from survey.inference.quadratic_forms import TailMethod, sum_of_chisq_sf
@@ -25,18 +25,15 @@ __all__ = [
     "RaoScott",
     "TailMethod",
     "TestMethod",
-    "TestResult",
     "TwoWay",
     "adjust_p_values",
-    "adjusted_wald",
     "compare",
     "goodness_of_fit",
+    "independence_test",
     "multiple_response",
+    "multiple_response_test",
     "rank_test",
     "sum_of_chisq_sf",
     "t_test",
-    "test_independence",
-    "test_multiple_response",
     "two_way",
-    "wald_chisq",
 ]

@@ -18,6 +18,7 @@ from survey.estimation import (
     Domains,
     Estimate,
     Terms,
+    TestResult,
     domains_of,
     estimate,
     is_numeric,
@@ -25,7 +26,7 @@ from survey.estimation import (
     t_interval,
     terms_of,
 )
-from survey.inference.hypotheses import Correction, TestResult, adjust_p_values, t_test_of
+from survey.inference.hypotheses import Correction, adjust_p_values, t_test_of
 
 NO_VARIANCE = 1e-20  # of the two variances: a difference that varies less is constant but for rounding
 

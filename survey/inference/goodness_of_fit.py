@@ -13,8 +13,7 @@ from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean, shown
-from survey.estimation import Evaluate, covariance, degrees_of_freedom, is_numeric, level_indicators
-from survey.inference.hypotheses import TestResult
+from survey.estimation import Evaluate, TestResult, covariance, degrees_of_freedom, is_numeric, level_indicators
 from survey.inference.independence import RaoScott, rao_scott
 
 FitMethod = Literal[RaoScott, "satterthwaite"]

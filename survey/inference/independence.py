@@ -14,8 +14,16 @@ from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, code_values
 from survey.errors import EstimationError, shown
-from survey.estimation import covariance, degrees_of_freedom, is_chosen
-from survey.inference.hypotheses import TestResult, adjust_p_values, adjusted_wald, plain_wald, wald_chisq
+from survey.estimation import (
+    TestResult,
+    adjusted_wald,
+    covariance,
+    degrees_of_freedom,
+    is_chosen,
+    plain_wald,
+    wald_chisq,
+)
+from survey.inference.hypotheses import adjust_p_values
 from survey.inference.quadratic_forms import sum_of_chisq_sf
 
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
@@ -54,7 +62,7 @@ def two_way(cells: Cells, row: str, column: str) -> TwoWay:
     return TwoWay(positions[0], positions[1], shape, note)
 
 
-def test_independence(cells: Cells, table: TwoWay, method: TestMethod) -> TestResult:
+def independence_test(cells: Cells, table: TwoWay, method: TestMethod) -> TestResult:
     """Test that the row and the column variable are independent.
 
     Parameters
@@ -83,9 +91,6 @@ def test_independence(cells: Cells, table: TwoWay, method: TestMethod) -> TestRe
         return _wald(cells, table, df, method)
     tested = pearson(cells, table)
     return rao_scott(tested.chisq, generalized_effects(cells, [tested]), df, method, table.note)
-
-
-test_independence.__test__ = False  # type: ignore[attr-defined]  # not a test case for pytest
 
 
 def rao_scott(chisq: float, effects: FloatArray, df: float, method: RaoScott, note: str = "") -> TestResult:
@@ -270,7 +275,7 @@ def multiple_response(
     return MultipleResponse(tuple(names), table, group, present.size, " ".join(notes))
 
 
-def test_multiple_response(cells: Cells, table: MultipleResponse, method: RaoScott) -> TestResult:
+def multiple_response_test(cells: Cells, table: MultipleResponse, method: RaoScott) -> TestResult:
     """Test that each option is chosen by the same share in all groups.
 
     A respondent may choose several options, so that the tables of the options overlap. The statistic is the sum
@@ -316,6 +321,3 @@ def test_multiple_response(cells: Cells, table: MultipleResponse, method: RaoSco
     chisq = sum(part.chisq for part in tables)
     overall = rao_scott(chisq, generalized_effects(cells, tables), df, method, table.note)
     return replace(overall, method=f"Sum over options of {overall.method}", parts=parts)
-
-
-test_multiple_response.__test__ = False  # type: ignore[attr-defined]  # not a test case for pytest

@@ -14,8 +14,18 @@ from survey.arguments import as_name, check_choice
 from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, code_values, collapse, sum_by_code
 from survey.errors import EstimationError
-from survey.estimation import Estimate, Terms, domains_of, estimate, is_numeric, mean_statistic
-from survey.inference.hypotheses import TestResult, plain_wald, t_test_of, wald_chisq
+from survey.estimation import (
+    Estimate,
+    Terms,
+    TestResult,
+    domains_of,
+    estimate,
+    is_numeric,
+    mean_statistic,
+    plain_wald,
+    wald_chisq,
+)
+from survey.inference.hypotheses import t_test_of
 
 RankMethod = Literal["wilcoxon", "kruskal-wallis", "van-der-waerden", "median"]
 NAMES: Mapping[RankMethod, str] = {

@@ -20,8 +20,8 @@ from survey.arrays import FloatArray, IntArray
 from survey.console import console
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
-from survey.estimation import SHOWN, Estimate, covariance, model_estimate
-from survey.inference import TestResult, adjust_p_values, adjusted_wald, wald_chisq
+from survey.estimation import SHOWN, Estimate, TestResult, adjusted_wald, covariance, model_estimate, wald_chisq
+from survey.inference import adjust_p_values
 from survey.models.averages import Covariates
 from survey.models.effects import Effects, Nets, effects_of
 from survey.models.links import LinkName

@@ -12,8 +12,7 @@ import scipy
 from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError
-from survey.estimation import covariance
-from survey.inference import TestResult, adjusted_wald, wald_chisq
+from survey.estimation import TestResult, adjusted_wald, covariance, wald_chisq
 from survey.models.curvature import (
     answer_codes,
     check_parallel,

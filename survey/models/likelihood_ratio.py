@@ -14,8 +14,8 @@ import scipy
 from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
-from survey.estimation import covariance, t_interval
-from survey.inference import TailMethod, TestResult, sum_of_chisq_sf, wald_chisq
+from survey.estimation import TestResult, covariance, t_interval, wald_chisq
+from survey.inference import TailMethod, sum_of_chisq_sf
 from survey.models.curvature import answer_codes, check_simple_sample, limits_of, log_probabilities
 from survey.models.links import LINKS
 from survey.models.nesting import nesting

@@ -19,8 +19,7 @@ from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.console import console
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
-from survey.estimation import covariance, degrees_of_freedom, t_interval
-from survey.inference import TestResult, adjusted_wald, wald_chisq
+from survey.estimation import TestResult, adjusted_wald, covariance, degrees_of_freedom, t_interval, wald_chisq
 from survey.models.formula import ModelMatrix, outcome_name
 from survey.models.likelihood import Convergence, CumulativeFit, fit_limits
 from survey.models.links import LINKS, LinkName

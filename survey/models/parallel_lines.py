@@ -17,8 +17,7 @@ from survey.arguments import check_choice, check_kind, check_level
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import ConvergenceError, EstimationError
-from survey.estimation import Estimate, covariance, model_estimate
-from survey.inference import TestResult, adjusted_wald, wald_chisq
+from survey.estimation import Estimate, TestResult, adjusted_wald, covariance, model_estimate, wald_chisq
 from survey.models.curvature import answer_codes, check_parallel, check_simple_sample, scaled_weight
 from survey.models.likelihood import CumulativeFit, fit_limits
 from survey.models.links import LINKS

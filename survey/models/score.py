@@ -18,8 +18,8 @@ from survey.arguments import check_choice, check_kind
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
-from survey.estimation import covariance
-from survey.inference import TestResult, adjusted_wald, sum_of_chisq_sf, wald_chisq
+from survey.estimation import TestResult, adjusted_wald, covariance, wald_chisq
+from survey.inference import sum_of_chisq_sf
 from survey.models.curvature import (
     Curvature,
     check_parallel,

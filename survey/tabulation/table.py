@@ -15,6 +15,7 @@ from survey.design import Cells
 from survey.errors import DisclosureError, EstimationError
 from survey.estimation import (
     Share,
+    TestResult,
     domains_of,
 )
 from survey.inference import (
@@ -22,11 +23,10 @@ from survey.inference import (
     WALD,
     RaoScott,
     TestMethod,
-    TestResult,
     TwoWay,
+    independence_test,
     multiple_response,
-    test_independence,
-    test_multiple_response,
+    multiple_response_test,
     two_way,
 )
 from survey.tabulation.answers import Question
@@ -241,8 +241,8 @@ def _test(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) 
         options = multiple_response(cells, asked.options, by[-1], asked.labels)
         if len(by) > 1:
             options = replace(options, group=group, groups=n_groups, note=f"{options.note} {note}".strip())
-        return test_multiple_response(cells, options, cast("RaoScott", method))
+        return multiple_response_test(cells, options, cast("RaoScott", method))
     table = two_way(cells, asked.name, by[-1])
     if len(by) > 1:
         table = TwoWay(table.row, group, (table.shape[0], n_groups), f"{table.note} {note}".strip())
-    return test_independence(cells, table, method)
+    return independence_test(cells, table, method)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import survey
-from survey.inference.hypotheses import Correction, adjust_p_values, adjusted_wald, wald_chisq
+from survey.estimation.wald import adjusted_wald, wald_chisq
+from survey.inference.hypotheses import Correction, adjust_p_values
 from tests import brute_force as rows
 from tests.test_properties import Sample, samples
 

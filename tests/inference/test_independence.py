@@ -15,9 +15,9 @@ from survey.inference.independence import (
     MultipleResponse,
     RaoScott,
     TestMethod,
+    independence_test,
     multiple_response,
-    test_independence,
-    test_multiple_response,
+    multiple_response_test,
     two_way,
 )
 from tests.reference_data import RAO_SCOTT
@@ -53,7 +53,7 @@ def options_by(
 @pytest.mark.parametrize("method", METHODS)
 def test_one_option_is_the_test_of_independence(method: RaoScott) -> None:
     design = survey.Design(travellers(), weight="w", psu="psu")
-    alone = test_multiple_response(*options_by(design, names={"bus": "By bus"}), method)
+    alone = multiple_response_test(*options_by(design, names={"bus": "By bus"}), method)
     table = survey.crosstab(design, "bus", "region").test(method=method)
     assert (alone.statistic, alone.df1, alone.p_value) == pytest.approx(
         (table.statistic, table.df1, table.p_value), rel=1e-10
@@ -65,7 +65,7 @@ def test_options_and_their_parts() -> None:
     """Each part is the table of one option; the statistic of first order is the sum of theirs."""
     frame = travellers()
     design = survey.Design(frame, weight="w", psu="psu")
-    result = test_multiple_response(*options_by(design), "rao-scott-chisq")
+    result = multiple_response_test(*options_by(design), "rao-scott-chisq")
     assert result.parts is not None
     assert result.parts["term"].tolist() == list(OPTIONS.values())
     single = [survey.crosstab(design, option, "region").test(method="rao-scott-chisq") for option in OPTIONS]
@@ -87,7 +87,7 @@ def test_independent_options_of_a_random_sample_are_the_textbook_test() -> None:
         stats.chi2_contingency(pd.crosstab(frame[option], frame["region"]), correction=False)[0] for option in OPTIONS
     )
     for method in METHODS[1:]:
-        result = test_multiple_response(*options_by(survey.Design(frame)), method)
+        result = multiple_response_test(*options_by(survey.Design(frame)), method)
         assert result.statistic == pytest.approx(expected, rel=1e-9)
         assert result.p_value == pytest.approx(stats.chi2.sf(expected, 6), abs=0.01)
 
@@ -97,8 +97,8 @@ def test_overlap_matters() -> None:
     frame = travellers()
     frame["again"] = frame["bus"]
     design = survey.Design(frame, weight="w", psu="psu")
-    once = test_multiple_response(*options_by(design, names={"bus": "By bus"}), "rao-scott-f")
-    twice = test_multiple_response(*options_by(design, names={"bus": "By bus", "again": "Again"}), "rao-scott-f")
+    once = multiple_response_test(*options_by(design, names={"bus": "By bus"}), "rao-scott-f")
+    twice = multiple_response_test(*options_by(design, names={"bus": "By bus", "again": "Again"}), "rao-scott-f")
     assert (twice.statistic, twice.df1, twice.p_value) == pytest.approx(
         (once.statistic, once.df1, once.p_value), rel=1e-8
     )
@@ -114,11 +114,11 @@ def test_scale_and_order_do_not_matter(sample: Sample, method: RaoScott, scale: 
     if not table.options or not any(len(np.unique(column[cells.inside])) > 1 for column in table.chosen.T):
         return
     try:
-        result = test_multiple_response(cells, table, method)
+        result = multiple_response_test(cells, table, method)
     except survey.EstimationError:  # a table too empty to be tested
         return
     changed = frame.assign(w=frame["w"] * scale).sample(frac=1.0, random_state=1)
-    again = test_multiple_response(*options_by(sample.design(changed), "m", names), method)
+    again = multiple_response_test(*options_by(sample.design(changed), "m", names), method)
     assert again.statistic == pytest.approx(result.statistic, rel=ROUNDING, abs=1e-9)
     assert again.p_value == pytest.approx(result.p_value, rel=1e-5, abs=1e-12)
 
@@ -127,7 +127,7 @@ def test_what_is_left_out_is_said() -> None:
     frame = travellers()
     frame["foot"] = pd.Categorical(["No"] * len(frame), categories=["No", "Yes"])
     frame["region"] = frame["region"].cat.add_categories("east")
-    result = test_multiple_response(*options_by(survey.Design(frame, weight="w")), "rao-scott-f")
+    result = multiple_response_test(*options_by(survey.Design(frame, weight="w")), "rao-scott-f")
     assert result.note.startswith(
         "Chosen by nobody or by everybody, left out: 'On foot'. Without respondents, left out: region=east."
     )
@@ -139,12 +139,12 @@ def test_refusals_of_multiple_responses() -> None:
     frame = travellers()
     cells, table = options_by(survey.Design(frame, weight="w"))
     with pytest.raises(survey.EstimationError, match="`method` for a multiple-response set must be one of rao-scott-f"):
-        test_multiple_response(cells, table, "wald")  # type: ignore[arg-type]
+        multiple_response_test(cells, table, "wald")  # type: ignore[arg-type]
     for column in OPTIONS:
         frame[column] = pd.Categorical(["Yes"] * len(frame), categories=["No", "Yes"])
     cells, table = options_by(survey.Design(frame, weight="w"))
     with pytest.raises(survey.EstimationError, match="`table` must have an option that some chose and some did not"):
-        test_multiple_response(cells, table, "rao-scott-f")
+        multiple_response_test(cells, table, "rao-scott-f")
 
 
 # Two-way tables ---------------------------------------------------------------------------------------------
@@ -200,5 +200,5 @@ def test_refusals_of_two_way_tables() -> None:
     cells = collapse(survey.Design(travellers(), weight="w"), ["bus", "region"])
     method: TestMethod = "fisher"  # type: ignore[assignment]
     with pytest.raises(survey.EstimationError, match=r"`method` must be one of rao-scott-f, .*adjusted-wald; got"):
-        test_independence(cells, two_way(cells, "bus", "region"), method)
+        independence_test(cells, two_way(cells, "bus", "region"), method)
     assert set(RAO_SCOTT.values()) < set(METHODS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import survey
 from survey.design.cells import collapse
-from survey.inference.independence import multiple_response, test_multiple_response
+from survey.inference.independence import multiple_response, multiple_response_test
 from survey.records.items import Item, Level
 from survey.tabulation.columns import column_letters
 from tests.estimation.test_means import APPROVAL, BENEFITS, design, respondents
@@ -215,7 +215,7 @@ def test_letters_of_a_block_are_those_of_its_part_of_the_covariance(seed: int) -
 def test_multiple_responses_are_tested_all_together() -> None:
     table = survey.crosstab(design(), BENEFITS, "region")
     cells = collapse(design(), ["loan", "visa", "region"])
-    expected = test_multiple_response(cells, multiple_response(cells, BENEFITS.options, "region"), "rao-scott-f")
+    expected = multiple_response_test(cells, multiple_response(cells, BENEFITS.options, "region"), "rao-scott-f")
     assert table.test().tidy().equals(expected.tidy())
     nested = survey.crosstab(design(), BENEFITS, ["income", "region"]).test()
     joined = respondents()
