@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import survey
-from survey.design.cells import collapse
+from survey.design import collapse
 from tests import brute_force as rows
 
 ROUNDING = 1e-9  # relative: the same sums in another order, on designs with weights of very different sizes

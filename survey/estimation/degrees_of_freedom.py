@@ -16,16 +16,15 @@ def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:
     membership : (C, G) patterns that belong to each domain.
     """
     if cells.replicates is not None:
-        counted = (cells.row[(column & cells.inside)[cells.row_pattern]] for column in membership.T)
-        return np.array([cells.replicates.df(rows) for rows in counted])
+        return np.array([cells.replicates.df(column & cells.inside) for column in membership.T])
     first, last = cells.stages[0], cells.stages[-1]
     top = _top_cluster(cells)
     df = np.empty(membership.shape[1])
     for g in range(membership.shape[1]):
-        chosen = (membership[:, g] & cells.inside)[cells.entry_pattern]
+        chosen = (membership[:, g] & cells.inside)[cells.entries.pattern]
         if first.cluster is None:
-            strata = np.unique(cells.entry_cluster[chosen]).size
-            df[g] = cells.entry_n[chosen].sum() - strata
+            strata = np.unique(cells.entries.cluster[chosen]).size
+            df[g] = cells.entries.n[chosen].sum() - strata
         else:
             clusters = np.unique(top[chosen])
             stratum_of = first.stratum_of if first.stratum_of is not None else last.stratum
@@ -35,7 +34,7 @@ def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:
 
 def _top_cluster(cells: Cells) -> IntArray:
     """(E,) first-stage cluster of each entry."""
-    cluster = cells.entry_cluster
+    cluster = cells.entries.cluster
     for depth in range(len(cells.stages) - 1, 0, -1):
         stage = cells.stages[depth]
         stratum = cluster if stage.stratum_of is None else stage.stratum_of[cluster]

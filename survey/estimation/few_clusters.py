@@ -239,11 +239,11 @@ def cluster_moments(cells: Cells, columns: FloatArray, residuals: FloatArray) ->
 
     Weights are divided by their mean, on which nothing depends.
     """
-    live = cells.inside[cells.entry_pattern]
-    pattern, n, weight = cells.entry_pattern[live], cells.entry_n[live], cells.entry_weight[live]
-    squares = cells.entry_scatter[live] + weight**2 / n
+    live = cells.inside[cells.entries.pattern]
+    pattern, n, weight = cells.entries.pattern[live], cells.entries.n[live], cells.entries.weight[live]
+    squares = cells.entries.scatter[live] + weight**2 / n
     unit = weight.sum() / n.sum()
-    cluster = np.unique(cells.entry_cluster[live], return_inverse=True)[1]
+    cluster = np.unique(cells.entries.cluster[live], return_inverse=True)[1]
     count, patterns = int(cluster.max()) + 1, len(columns)
 
     def by_cluster(amount: FloatArray, products: FloatArray) -> FloatArray:

@@ -275,8 +275,9 @@ def _check_replicates(cells: Cells) -> None:
             '`interval`="replication" needs replicate weights, which `design` has not. Use "woodruff", or '
             "`survey.replicate` first."
         )
-    if cells.replicates.kind in ("JK1", "JKn"):
+    kind = cells.replicates.source.kind
+    if kind in ("JK1", "JKn"):
         raise EstimationError(
-            f'`interval`="replication" cannot use a jackknife ({cells.replicates.kind}), whose variance of a quantile '
+            f'`interval`="replication" cannot use a jackknife ({kind}), whose variance of a quantile '
             'is inconsistent. Use "woodruff", which has the replicate variance of the share below the quantile.'
         )

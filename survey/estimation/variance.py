@@ -49,7 +49,7 @@ def covariance(
     EstimationError : an estimate does not exist in some replicates.
     """
     if cells.replicates is not None:
-        return replication(cells.replicates, value, evaluate(cells.replicate_weight))
+        return replication(cells.replicates.source, value, evaluate(cells.replicates.weight))
     return linearization(cells, influence, membership, size)
 
 
@@ -155,7 +155,7 @@ def _sum_by(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
 def _cluster_totals(cells: Cells, stage: Stage, values: FloatArray) -> FloatArray:
     """(P, k) weighted totals of the influence values by cluster of the last stage."""
     matrix = sparse.csr_array(
-        (cells.entry_weight, (cells.entry_cluster, cells.entry_pattern)),
+        (cells.entries.weight, (cells.entries.cluster, cells.entries.pattern)),
         shape=(int(_size(stage)), values.shape[0]),
     )
     totals: FloatArray = np.asarray(matrix @ values, dtype=np.float64)
@@ -184,13 +184,13 @@ def _domain_clusters(cells: Cells, membership: BoolArray | None) -> list[FloatAr
     if cells.lonely_domain == "keep" or cells.calibrations:
         return [None] * len(cells.stages)
     inside = cells.inside[:, None] if membership is None else membership & cells.inside[:, None]
-    found = inside[cells.entry_pattern].astype(np.float64)
+    found = inside[cells.entries.pattern].astype(np.float64)
     counts: list[FloatArray | None] = []
     last = cells.stages[-1]
     if last.cluster is None:
-        here = _sum_by(cells.entry_cluster, found * cells.entry_n[:, None], last.n_h.size)
+        here = _sum_by(cells.entries.cluster, found * cells.entries.n[:, None], last.n_h.size)
     else:
-        here = _sum_by(cells.entry_cluster, found, int(_size(last)))
+        here = _sum_by(cells.entries.cluster, found, int(_size(last)))
     for stage in reversed(cells.stages):
         if stage.stratum_of is not None:
             here = _sum_by(stage.stratum_of, (here > 0).astype(np.float64), stage.n_h.size)
@@ -249,16 +249,16 @@ def _scatter_of_rows(
 
     Rows without an entry (outside the domain, weight zero) have influence zero but count in n_h.
     """
-    entry = cells.entry_cluster
-    at = values[cells.entry_pattern]
-    sums = _sum_by(entry, cells.entry_weight[:, None] * at, stage.n_h.size)
+    entry = cells.entries.cluster
+    at = values[cells.entries.pattern]
+    sums = _sum_by(entry, cells.entries.weight[:, None] * at, stage.n_h.size)
     by = _centring(stage, sums, cells.lonely_psu, counts)
-    deviations = ((cells.entry_weight / cells.entry_n)[:, None] * at - by.centre[entry]) * by.share[entry]
-    result = deviations.T @ ((by.scale[entry] * cells.entry_n)[:, None] * deviations)
-    uneven = np.flatnonzero(cells.entry_scatter)  # entries of one respondent, or of equal weights, have none
+    deviations = ((cells.entries.weight / cells.entries.n)[:, None] * at - by.centre[entry]) * by.share[entry]
+    result = deviations.T @ ((by.scale[entry] * cells.entries.n)[:, None] * deviations)
+    uneven = np.flatnonzero(cells.entries.scatter)  # entries of one respondent, or of equal weights, have none
     spread = (at * by.share[entry])[uneven]
-    result += spread.T @ ((by.scale[entry] * cells.entry_scatter)[uneven, None] * spread)
-    absent = stage.n_h - np.bincount(entry, weights=cells.entry_n, minlength=stage.n_h.size)
+    result += spread.T @ ((by.scale[entry] * cells.entries.scatter)[uneven, None] * spread)
+    absent = stage.n_h - np.bincount(entry, weights=cells.entries.n, minlength=stage.n_h.size)
     missed = by.centre * by.share
     result += missed.T @ ((by.scale * absent)[:, None] * missed)
     return result, sums

@@ -238,12 +238,12 @@ def _replicated(
     fit: OrdinalFit, under: Callable[[FloatArray, FloatArray], FloatArray], covariates: Covariates, group: Group
 ) -> FloatArray:
     """(R, K) averages in the replicates; their weights count where covariates are estimated."""
-    if len(fit.replicated) == 0:
+    if fit.cells.replicates is None:
         return np.zeros((0, len(fit.levels)))
     weights = [group.weight] * len(fit.replicated)
     if covariates == "estimated":
         inside = fit.cells.inside
-        weights = list(np.where(group.inside[inside][:, None], fit.cells.replicate_weight[inside], 0.0).T)
+        weights = list(np.where(group.inside[inside][:, None], fit.cells.replicates.weight[inside], 0.0).T)
         absent = sum(not weight.sum() > 0 for weight in weights)
         if absent:
             raise EstimationError(

@@ -225,7 +225,7 @@ def check_simple_sample(cells: Cells, what: str) -> None:
         found = f"it has {stage.n_h.size} strata"
     elif stage.fraction.any():
         found = "it has population sizes"
-    elif np.ptp(each) > 1e-12 * each.max() or (cells.entry_scatter > 1e-20 * cells.entry_weight**2).any():
+    elif np.ptp(each) > 1e-12 * each.max() or (cells.entries.scatter > 1e-20 * cells.entries.weight**2).any():
         found = "its weights differ"
     if found:
         raise EstimationError(

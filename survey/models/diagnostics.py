@@ -232,7 +232,7 @@ def _indicator_test(fit: OrdinalFit, groups: int, method: FitTest) -> TestResult
     influence[inside] = found.influence[:, own] * (cells.n.sum() / cells.weight.sum())
     replicated = np.zeros((0, k))
     if cells.replicates is not None:
-        weights = cells.replicate_weight[inside]
+        weights = cells.replicates.weight[inside]
         replicated = refit(answer_codes(fit), predictors, weights, LINKS[fit.link], found.params)[:, own]
     value = found.params[own]
     vcov = covariance(cells, value, influence, lambda _: replicated)

@@ -644,4 +644,4 @@ def _replicated(
     if cells.replicates is None:
         return np.zeros((0, params.size))
     live = cells.inside
-    return refit(codes[live], predictors.rows(live), cells.replicate_weight[live], LINKS[link], params)
+    return refit(codes[live], predictors.rows(live), cells.replicates.weight[live], LINKS[link], params)

@@ -237,7 +237,7 @@ def _division(fit: OrdinalFit, codes: IntArray, j: int) -> _Division:
     influence[inside] = found.influence[:, 1:] * (cells.n.sum() / cells.weight.sum())
     replicated = np.zeros((0, columns.shape[1]))
     if cells.replicates is not None:
-        replicated = refit(above, predictors, cells.replicate_weight[inside], link, found.params)[:, 1:]
+        replicated = refit(above, predictors, cells.replicates.weight[inside], link, found.params)[:, 1:]
     limit = found.params[0] - columns @ found.params[1:] - predictors.offset
     density = np.exp(link.log_pdf(limit) - link.log_cdf(limit) - link.log_sf(limit))
     scores = density[:, None] * np.column_stack([-np.ones(len(columns)), columns])

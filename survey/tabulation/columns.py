@@ -133,7 +133,7 @@ def within(cells: Cells, inside: BoolArray) -> Cells:
         cells,
         n=np.where(keep, cells.n, 0),
         weight=np.where(keep, cells.weight, 0.0),
-        replicate_weight=np.where(keep[:, None], cells.replicate_weight, 0.0),
+        replicates=None if cells.replicates is None else cells.replicates.within(keep),
     )
 
 

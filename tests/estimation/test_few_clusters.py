@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 import survey
-from survey.design.cells import collapse
+from survey.design import collapse
 from survey.estimation.few_clusters import group_means
 from survey.estimation.influence import domains_of, mean_statistic, terms_of
 from tests.reference_data import REFERENCE, STANDARD_ERROR, api, close, read_csv

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import survey
-from survey.design.cells import Cells, collapse
+from survey.design import Cells, collapse
 from survey.inference.independence import (
     MultipleResponse,
     RaoScott,

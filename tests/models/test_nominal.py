@@ -170,7 +170,7 @@ def test_replicates_are_refitted_with_the_same_model(name: str) -> None:
     fit = ordinal(FORMULA, design, link=link, **MODELS[name])
     assert fit.cells.replicates is not None
     refits = []
-    for weight in fit.cells.replicates.weights.T:
+    for weight in fit.cells.replicates.source.weights.T:
         own = survey.Design(frame.assign(own=weight), weight="own")
         refits.append(ordinal(FORMULA, own, link=link, **MODELS[name]).params.to_numpy())
     errors = fit.bse.to_numpy()
@@ -384,7 +384,7 @@ def test_effects_under_replicates_are_those_of_each_replicate(name: str, covaria
     found = average_effects(fit, ["age", "income"], by="urban", covariates=covariates)
     assert fit.cells.replicates is not None
     values = []
-    for weight, params in zip(fit.cells.replicates.weights.T, fit.replicated, strict=True):
+    for weight, params in zip(fit.cells.replicates.source.weights.T, fit.replicated, strict=True):
         base = survey.Design(frame.assign(own=weight), weight="own")
         if covariates == "estimated":
             own = ordinal(FORMULA, base, **EFFECTS[name])

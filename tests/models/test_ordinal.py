@@ -145,7 +145,7 @@ def test_the_scores_vanish_and_the_information_is_the_curvature(link: str) -> No
 def test_one_row_per_psu_is_the_robust_covariance_times_n_over_n_minus_1() -> None:
     frame = respondents(200)
     fit = ordinal(FORMULA, survey.Design(frame, weight="w"))
-    rows = survey.design.cells.collapse(survey.Design(frame, weight="w"), ["approval", "income", "urban", "age"])
+    rows = survey.design.collapse(survey.Design(frame, weight="w"), ["approval", "income", "urban", "age"])
     robust = fit.influence.T @ (rows.squared_weight[:, None] * fit.influence)
     np.testing.assert_allclose(fit.vcov, robust * 200 / 199, rtol=1e-8, atol=1e-14)
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 import survey
-from survey.design.cells import collapse
+from survey.design import collapse
 from survey.estimation.variance import linearization
 from survey.inference.goodness_of_fit import count_form
 from survey.inference.independence import TestMethod, generalized_effects, pearson, two_way

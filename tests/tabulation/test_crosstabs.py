@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import survey
-from survey.design.cells import collapse
+from survey.design import collapse
 from survey.inference.independence import multiple_response, multiple_response_test
 from survey.records.items import Item, Level
 from survey.tabulation.columns import column_letters

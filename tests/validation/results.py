@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 import survey
-from survey.design.cells import collapse
+from survey.design import collapse
 from survey.estimation.intervals import proportion_interval
 from survey.estimation.variance import linearization
 from survey.inference.goodness_of_fit import count_form
