@@ -1,8 +1,12 @@
-"""One variance for every statistic: from influence values on cells to a covariance matrix."""
+"""One variance for every statistic: from influence values on cells to a covariance matrix.
+
+`covariance` is what everything calls. By linearization, influence becomes calibration residuals, these become PSU
+totals Z, and the spread of Z within strata becomes the covariance, stage by stage; `lonely_psus` has the rules for
+strata that have no spread.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,8 +14,9 @@ from scipy import sparse
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import CalibrationCells, Cells, Replicates, Stage
-from survey.errors import EstimationError, LonelyPSUError, shown
+from survey.errors import EstimationError
 from survey.estimation.influence import Evaluate
+from survey.estimation.lonely_psus import RULES, Strata
 
 Size = Literal["open", "known"]
 ROUNDING = 1e-12  # norm of calibration residuals, relative to what they are residuals of, that is rounding error
@@ -62,13 +67,14 @@ def replication(replicates: Replicates, value: FloatArray, estimates: FloatArray
     ----------
     Wolter (2007), ch. 3-5. R equivalent: survey::svrVar.
     """
-    used = replicates.rscales > 0
+    used = replicates.rscales > 0  # the others count nowhere, not in the centre either
     absent = np.isnan(estimates[used]).any(axis=1)
     if absent.any():
         raise EstimationError(
             f"`replicates`: the estimate does not exist in {absent.sum()} of {used.sum()} replicates, where nobody "
             "of its domain has a weight. Use a larger domain, or linearization."
         )
+    # scale sum_r rscale_r (t_r - centre)'(t_r - centre)
     centre = value if replicates.mse else estimates[used].mean(axis=0)
     deviations = (estimates[used] - centre) * np.sqrt(replicates.rscales[used])[:, None]
     result: FloatArray = replicates.scale * (deviations.T @ deviations)
@@ -89,23 +95,27 @@ def linearization(
     Wolter (2007), Introduction to Variance Estimation, 2nd ed., ch. 6; Deville and Sarndal (1992), JASA 87:376.
     R equivalent: survey::svyrecvar.
     """
-    values = calibration_residuals(cells, np.where(cells.inside[:, None], influence, 0.0), size)
-    k = values.shape[1]
+    # Rows outside a domain have influence 0 but keep their PSU: dropping them would change n_h.
+    residuals = calibration_residuals(cells, np.where(cells.inside[:, None], influence, 0.0), size)
+    stages = list(zip(cells.stages, _domain_clusters(cells, membership), strict=True))
+    k = residuals.shape[1]
     result = np.zeros((k, k))
-    last = cells.stages[-1]
-    counts = _domain_clusters(cells, membership)
-    totals = np.zeros((0, k))
-    for depth in range(len(cells.stages) - 1, -1, -1):
-        stage = cells.stages[depth]
-        if stage is last and stage.cluster is None:
-            added, sums = _scatter_of_rows(cells, stage, values, counts[depth])
-        else:
-            if stage is last:
-                totals = _cluster_totals(cells, stage, values)
-            added, sums = _scatter_of_clusters(stage, totals, cells.lonely_psu, counts[depth])
-        result += added
-        if stage.parent is not None:
-            totals = _sum_by(stage.parent, sums, int(_size(cells.stages[depth - 1])))
+
+    # V = sum_h (1 - f_h) n_h/(n_h - 1) sum_p (Z_p - Zbar_h)'(Z_p - Zbar_h) + sum_h f_h sum_p V_p, where V_p is the same
+    # within PSU p. Its terms are added from the last stage up, each with the fractions above it (`Stage.carried`).
+    stage, counts = stages.pop()
+    if stage.cluster is None:
+        scatter, stratum_totals = _scatter_of_rows(cells, stage, residuals, counts)
+    else:
+        cluster_totals = _cluster_totals(cells, stage, residuals)
+        scatter, stratum_totals = _scatter_of_clusters(stage, cluster_totals, cells.lonely_psu, counts)
+    result += scatter
+    while stage.parent is not None:
+        above, counts = stages.pop()
+        cluster_totals = _sum_by(stage.parent, stratum_totals, _clusters(above))
+        scatter, stratum_totals = _scatter_of_clusters(above, cluster_totals, cells.lonely_psu, counts)
+        result += scatter
+        stage = above
     return (result + result.T) / 2
 
 
@@ -119,30 +129,41 @@ def calibration_residuals(cells: Cells, influence: FloatArray, size: Size = "ope
     the population, such as a mean, and the mean for a total.
     """
     for step in reversed(cells.calibrations):
-        varies = step.of_shares and size == "open"
-        per_unit = _per_unit(step, influence) if varies else np.zeros(influence.shape[1])
-        root = np.sqrt(step.weight)[:, None]
-        slopes = np.linalg.lstsq(root * step.auxiliaries, root * influence, rcond=1e-10)[0]
-        fitted = step.auxiliaries @ slopes
-        residual = influence - fitted
-        if not step.estimated:  # what the margins fix does not vary: the rest is rounding
-            before, after = (np.sqrt(step.weight @ values**2) for values in (influence, residual))
-            residual[:, after <= ROUNDING * before] = 0.0
-        influence = residual * step.factor[:, None] + (fitted if step.estimated else 0.0) + per_unit
+        influence = _before(step, influence, size)
     return influence
+
+
+def _before(step: CalibrationCells, influence: FloatArray, size: Size) -> FloatArray:
+    """(C, k) influence to go with the weights before a step, from that which goes with those after it."""
+    # B by least squares on sqrt(w) x: where margins are redundant, x'x has no inverse but x B is still one thing.
+    root = np.sqrt(step.weight)[:, None]
+    slopes = np.linalg.lstsq(root * step.auxiliaries, root * influence, rcond=1e-10)[0]
+    fitted = step.auxiliaries @ slopes
+    residual = influence - fitted
+    if not step.estimated:  # what the margins fix does not vary: the rest is rounding
+        norm = np.sqrt(step.weight @ influence**2)
+        residual_norm = np.sqrt(step.weight @ residual**2)
+        residual[:, residual_norm <= ROUNDING * norm] = 0.0
+
+    # (u - x B) g; totals of x that the sample itself gave vary, and x B with them, by the weights before the step
+    added_back = fitted if step.estimated else 0.0
+    varies = step.of_shares and size == "open"
+    per_unit = _per_unit(step, influence) if varies else np.zeros(influence.shape[1])
+    return residual * step.factor[:, None] + added_back + per_unit
 
 
 def _per_unit(step: CalibrationCells, influence: FloatArray) -> FloatArray:
     """(k,) what each unit of weight before a step adds to statistics by adding to the size of the population."""
     after = step.weight * step.factor
-    added, largest = after @ influence, np.abs(after) @ np.abs(influence)
-    made: FloatArray = np.where(np.abs(added) > ROUNDING * largest, added, 0.0) / step.weight.sum()
-    return made
+    total = after @ influence
+    largest = np.abs(after) @ np.abs(influence)  # a total this much smaller is the rounding of parts that cancel
+    per_unit: FloatArray = np.where(np.abs(total) > ROUNDING * largest, total, 0.0) / step.weight.sum()
+    return per_unit
 
 
-def _size(stage: Stage) -> float:
+def _clusters(stage: Stage) -> int:
     """Clusters sampled at a stage."""
-    return float(stage.n_h.sum())
+    return int(stage.n_h.sum())
 
 
 def _sum_by(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
@@ -154,26 +175,13 @@ def _sum_by(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
 
 def _cluster_totals(cells: Cells, stage: Stage, values: FloatArray) -> FloatArray:
     """(P, k) weighted totals of the influence values by cluster of the last stage."""
+    # Z = M u, with M the sparse (P, C) matrix of the weights that each pattern has in each cluster
     matrix = sparse.csr_array(
         (cells.entries.weight, (cells.entries.cluster, cells.entries.pattern)),
-        shape=(int(_size(stage)), values.shape[0]),
+        shape=(_clusters(stage), values.shape[0]),
     )
     totals: FloatArray = np.asarray(matrix @ values, dtype=np.float64)
     return totals
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Centring:
-    """What the PSU totals of a stage are measured from, and what their squares are multiplied by.
-
-    `centre` (H, k): mean of the stratum, or of the whole stage for strata with one PSU under "adjust". `scale` (H,):
-    (1 - n_h / N_h) n_h / (n_h - 1) and the fractions above. `share` (H, k): factor of the deviations; under "average"
-    strata with one PSU have none and the others theirs.
-    """
-
-    centre: FloatArray
-    scale: FloatArray
-    share: FloatArray
 
 
 def _domain_clusters(cells: Cells, membership: BoolArray | None) -> list[FloatArray | None]:
@@ -184,51 +192,19 @@ def _domain_clusters(cells: Cells, membership: BoolArray | None) -> list[FloatAr
     if cells.lonely_domain == "keep" or cells.calibrations:
         return [None] * len(cells.stages)
     inside = cells.inside[:, None] if membership is None else membership & cells.inside[:, None]
-    found = inside[cells.entries.pattern].astype(np.float64)
-    counts: list[FloatArray | None] = []
+    respondents = inside[cells.entries.pattern] * cells.entries.n[:, None]
     last = cells.stages[-1]
-    if last.cluster is None:
-        here = _sum_by(cells.entries.cluster, found * cells.entries.n[:, None], last.n_h.size)
-    else:
-        here = _sum_by(cells.entries.cluster, found, int(_size(last)))
+    # by cluster of the stage; by stratum, where each respondent is a cluster
+    groups = last.n_h.size if last.cluster is None else _clusters(last)
+    present = _sum_by(cells.entries.cluster, respondents, groups)
+    counts: list[FloatArray | None] = []
     for stage in reversed(cells.stages):
         if stage.stratum_of is not None:
-            here = _sum_by(stage.stratum_of, (here > 0).astype(np.float64), stage.n_h.size)
-        counts.insert(0, here)
+            present = _sum_by(stage.stratum_of, (present > 0).astype(np.float64), stage.n_h.size)
+        counts.insert(0, present)
         if stage.parent is not None:
-            here = _sum_by(stage.parent, here, int(stage.parent.max()) + 1)
+            present = _sum_by(stage.parent, present, int(stage.parent.max()) + 1)
     return counts
-
-
-def _centring(stage: Stage, sums: FloatArray, rule: str, counts: FloatArray | None) -> _Centring:
-    """Centres and scales of a stage's strata, those with one PSU by the rule of the design."""
-    several = stage.n_h > 1
-    alone = ~several & (stage.fraction < 1) & (stage.carried > 0)
-    if rule == "fail" and alone.any():
-        labels = stage.stratum_labels[alone]
-        raise LonelyPSUError(
-            f"`strata` must hold two PSUs each to estimate a variance; {alone.sum()} of {alone.size} have one: "
-            f"{', '.join(map(shown, labels[:8]))}{', ...' if labels.size > 8 else ''}. Merge strata, or choose "
-            'lonely_psu="adjust", "average", "certainty" or "remove".'
-        )
-    spread = np.divide(stage.n_h, stage.n_h - 1, out=np.full_like(stage.n_h, float(rule == "adjust")), where=several)
-    scale = stage.carried * (1.0 - stage.fraction) * spread
-    centre, share = sums / stage.n_h[:, None], np.ones_like(sums)
-    single = np.broadcast_to(alone[:, None], sums.shape)
-    if counts is not None:
-        single = (single & (counts > 0)) | ((counts == 1) & ((stage.fraction < 1) & (stage.carried > 0))[:, None])
-    if rule == "adjust":
-        centre = np.where(single, sums.sum(axis=0) / stage.n_h.sum(), centre)
-    elif rule == "average" and single.any():
-        if not (~alone).any():
-            raise LonelyPSUError(
-                f'`lonely_psu`="average" needs a stratum with two PSUs; all {alone.size} have one. Choose "adjust", or '
-                "merge strata."
-            )
-        used = np.ones(sums.shape, dtype=bool) if counts is None else counts > 0
-        together, rest = used.sum(axis=0), (used & ~single).sum(axis=0)
-        share = ~single * np.sqrt(np.divide(together, rest, out=np.full(rest.size, np.nan), where=rest > 0))
-    return _Centring(centre, scale, share)
 
 
 def _scatter_of_clusters(
@@ -237,7 +213,8 @@ def _scatter_of_clusters(
     """(k, k) variance term of a stage, and (H, k) sums of the totals by stratum."""
     stratum = stage.stratum_of if stage.stratum_of is not None else stage.stratum
     sums = _sum_by(stratum, totals, stage.n_h.size)
-    by = _centring(stage, sums, rule, counts)
+    by = RULES[rule](Strata(stage, sums, counts))
+    # (1 - f_h) n_h/(n_h - 1) sum_p (Z_p - Zbar_h)'(Z_p - Zbar_h), times the fractions above
     deviations = (totals - by.centre[stratum]) * by.share[stratum]
     return deviations.T @ (by.scale[stratum][:, None] * deviations), sums
 
@@ -249,16 +226,21 @@ def _scatter_of_rows(
 
     Rows without an entry (outside the domain, weight zero) have influence zero but count in n_h.
     """
-    entry = cells.entries.cluster
-    at = values[cells.entries.pattern]
-    sums = _sum_by(entry, cells.entries.weight[:, None] * at, stage.n_h.size)
-    by = _centring(stage, sums, cells.lonely_psu, counts)
-    deviations = ((cells.entries.weight / cells.entries.n)[:, None] * at - by.centre[entry]) * by.share[entry]
-    result = deviations.T @ ((by.scale[entry] * cells.entries.n)[:, None] * deviations)
+    stratum = cells.entries.cluster
+    at_entry = values[cells.entries.pattern]
+    sums = _sum_by(stratum, cells.entries.weight[:, None] * at_entry, stage.n_h.size)
+    by = RULES[cells.lonely_psu](Strata(stage, sums, counts))
+
+    # The rows of an entry share u and differ in w: sum_i (w_i u - c)^2 = n (wbar u - c)^2 + u^2 sum_i (w_i - wbar)^2.
+    mean_weight = cells.entries.weight / cells.entries.n
+    deviations = (mean_weight[:, None] * at_entry - by.centre[stratum]) * by.share[stratum]
+    result = deviations.T @ ((by.scale[stratum] * cells.entries.n)[:, None] * deviations)
     uneven = np.flatnonzero(cells.entries.scatter)  # entries of one respondent, or of equal weights, have none
-    spread = (at * by.share[entry])[uneven]
-    result += spread.T @ ((by.scale[entry] * cells.entries.scatter)[uneven, None] * spread)
-    absent = stage.n_h - np.bincount(entry, weights=cells.entries.n, minlength=stage.n_h.size)
+    spread = (at_entry * by.share[stratum])[uneven]
+    result += spread.T @ ((by.scale[stratum] * cells.entries.scatter)[uneven, None] * spread)
+
+    # A row without an entry has Z_p = 0, which is -c from the centre.
+    absent = stage.n_h - np.bincount(stratum, weights=cells.entries.n, minlength=stage.n_h.size)
     missed = by.centre * by.share
     result += missed.T @ ((by.scale * absent)[:, None] * missed)
     return result, sums

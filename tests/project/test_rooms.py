@@ -26,8 +26,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("raking", "calibration", "trimming", "nonresponse", "replication"),
     ),
     "estimation": (
-        *("intervals", "presentation_rule", "influence", "variance", "degrees_of_freedom", "few_clusters"),
-        *("delta", "wald", "estimate", "assembly", "means", "quantile_rules", "quantiles", "moments", "conventions"),
+        *("intervals", "presentation_rule", "influence", "lonely_psus", "variance", "degrees_of_freedom"),
+        *("few_clusters", "delta", "wald", "estimate", "assembly", "means"),
+        *("quantile_rules", "quantiles", "moments", "conventions"),
     ),
     "inference": (*("quadratic_forms", "hypotheses", "independence", "goodness_of_fit", "rank_tests", "comparisons"),),
     "models": (
