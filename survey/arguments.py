@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 import numpy as np
 import pandas as pd
@@ -46,12 +46,14 @@ def check_kind(value: object, kind: type, argument: str, error: type[SurveyError
     kind : a class of the package that `MADE_BY` knows.
     error : class of the error; `EstimationError` otherwise.
     """
-    if isinstance(value, kind):
-        return
+    if not isinstance(value, kind):
+        refuse_kind(value, kind.__name__, argument, error)
+
+
+def refuse_kind(value: object, kind: str, argument: str, error: type[SurveyError] | None = None) -> NoReturn:
+    """Say that an argument is not of a class of the package that `MADE_BY` knows, and how to make one."""
     found = value.__name__ + " itself" if isinstance(value, type) else type(value).__name__
-    raise (error or EstimationError)(
-        f"`{argument}` must be a survey.{kind.__name__}; got {found}. {MADE_BY[kind.__name__]}"
-    )
+    raise (error or EstimationError)(f"`{argument}` must be a survey.{kind}; got {found}. {MADE_BY[kind]}")
 
 
 def check_switch(value: object, argument: str) -> None:

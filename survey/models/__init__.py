@@ -6,10 +6,11 @@ from survey.models.bias_reduction import bias_reduced
 from survey.models.comparison import ModelComparison, compare_models
 from survey.models.diagnostics import model_fit_test, vif
 from survey.models.effects import average_effects, predicted_probabilities
+from survey.models.fitting import ordinal
 from survey.models.likelihood_ratio import information_criteria, likelihood_ratio_test, pseudo_r_squared
 from survey.models.links import LinkName
 from survey.models.marginaleffects import marginaleffects_model
-from survey.models.ordinal import OrdinalFit, ordinal
+from survey.models.ordinal import OrdinalFit
 from survey.models.parallel_lines import parallel_lines_test, parallel_slopes
 from survey.models.parts import ModelParts
 from survey.models.profile_intervals import profile_intervals

@@ -13,6 +13,7 @@ from survey.arguments import by_names
 from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
 from survey.estimation import domains_of
+from survey.models.fitted import params_of
 from survey.models.formula import ModelMatrix
 from survey.models.links import LINKS, log_difference
 from survey.models.ordinal import OrdinalFit
@@ -100,7 +101,7 @@ def _filled(frame: pd.DataFrame, name: str, value: object) -> pd.Series[Any]:
 
 def average(fit: OrdinalFit, predictors: Predictors, covariates: Covariates, group: Group) -> Average:
     """Average probabilities of a group with given columns."""
-    value, at = _probabilities(fit, predictors, _params(fit))
+    value, at = _probabilities(fit, predictors, params_of(fit))
     average = group.share @ value
     influence = _influence(fit, _gradient(fit, predictors, at, group.share), value - average, covariates, group)
 
@@ -123,7 +124,7 @@ def average_at_means(fit: OrdinalFit, setting: Mapping[str, object], group: Grou
         offset[0] = known if given is None else np.asarray(given, dtype=np.float64)
     location, nominal, scale = (matrix.at_means(frame, share, setting)[None, :] for matrix in fit.parts.matrices())
     profile = Predictors(location, nominal, scale, offset, fit.parts.structure)
-    value, at = _probabilities(fit, profile, _params(fit))
+    value, at = _probabilities(fit, profile, params_of(fit))
     influence = fit.influence @ _gradient(fit, profile, at, np.ones(1)).T
     replicated = [_probabilities(fit, profile, params)[0][0] for params in fit.replicated]
     return Average(value[0], influence, np.array(replicated).reshape(-1, value.shape[1]), group.n)
@@ -149,9 +150,9 @@ def average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, g
     a s'g`, where theta(z') leaves the constant out.
     """
     predictors = fit.predictors.rows(fit.cells.inside)
-    own = fit.parameters(_params(fit))
+    own = fit.parameters(params_of(fit))
     at = limits(predictors, own)
-    move = _limit_slopes(fit, predictors, change, _params(fit))
+    move = _limit_slopes(fit, predictors, change, params_of(fit))
     density = _density(fit, at)
     bend = LINKS[fit.link].pdf_slope(at) * density  # f'
     effects = _by_answer((density * move).T).T
@@ -176,12 +177,6 @@ def average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, g
     return Average(value, influence, _replicated(fit, under, covariates, group), group.n)
 
 
-def _params(fit: OrdinalFit) -> FloatArray:
-    """(k,) estimated parameters."""
-    params: FloatArray = np.asarray(fit.params, dtype=np.float64)
-    return params
-
-
 def _probabilities(fit: OrdinalFit, predictors: Predictors, params: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(L, K) probabilities of the answers, and the (L, q) limits between them.
 
@@ -202,7 +197,7 @@ def _probabilities(fit: OrdinalFit, predictors: Predictors, params: FloatArray) 
 
 def _gradient(fit: OrdinalFit, predictors: Predictors, at: FloatArray, share: FloatArray) -> FloatArray:
     """(K, k) derivative of average probabilities by the parameters, in the order of `fit.params`."""
-    own = fit.parameters(_params(fit))
+    own = fit.parameters(params_of(fit))
     weighted = share[:, None] * _density(fit, at)
     by_threshold, by_slope = location_sums(predictors, weighted / spread(predictors, own.scale)[:, None])
     by_scale = -(weighted * at).T @ predictors.scale

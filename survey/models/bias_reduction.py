@@ -80,8 +80,7 @@ def _standardized(fit: OrdinalFit) -> tuple[FloatArray, FloatArray]:
     density = np.exp(link.log_pdf(limit))
     by_slopes = -density[:, :, None] * fit.covariates[:, None, :]
     derivatives = np.concatenate([by_slopes, density[:, :, None] * np.eye(q)], axis=2)
-    codes = pd.Categorical(fit.cells.frame[fit.outcome], categories=list(fit.levels)).codes
-    observed = (codes[:, None] <= np.arange(q)).astype(np.float64)
+    observed = (fit.data.codes[:, None] <= np.arange(q)).astype(np.float64)
     # answers rather than divisions: their covariance diag(share) - share share' is the better conditioned
     changes = np.eye(q) - np.eye(q, k=-1)
     root = np.linalg.cholesky(share[:, :q, None] * np.eye(q) - share[:, :q, None] * share[:, None, :q])

@@ -24,8 +24,9 @@ from survey.estimation import SHOWN, Estimate, TestResult, adjusted_wald, covari
 from survey.inference import adjust_p_values
 from survey.models.averages import Covariates
 from survey.models.effects import Effects, Nets, effects_of
+from survey.models.fitting import ordinal
 from survey.models.links import LinkName
-from survey.models.ordinal import OrdinalFit, ordinal
+from survey.models.ordinal import OrdinalFit
 from survey.models.parts import specification
 
 Since = Literal["first", "previous"]

@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 
 from survey.arrays import FloatArray, IntArray
-from survey.design import Cells, code_values
+from survey.design import Cells
 from survey.errors import EstimationError
+from survey.models.fitted import Fitted, answer_codes, params_of, scaled_weight
 from survey.models.likelihood import ratios
 from survey.models.links import LINKS, Link, log_difference
-from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import limits
 
 Kind = Literal["observed", "expected"]
@@ -96,7 +96,7 @@ def parallel(q: int, p: int) -> FloatArray:
     return made.reshape(q * (1 + p), p + q)
 
 
-def curvature(fit: OrdinalFit) -> Curvature:
+def curvature(fit: Fitted) -> Curvature:
     """Derivatives of the likelihood at a fit with one slope per covariate and free thresholds.
 
     Raises
@@ -110,19 +110,13 @@ def curvature(fit: OrdinalFit) -> Curvature:
     )
 
 
-def limits_of(fit: OrdinalFit, params: FloatArray | None = None) -> FloatArray:
+def limits_of(fit: Fitted, params: FloatArray | None = None) -> FloatArray:
     """(C, q) limits between the answers of the patterns inside the domain, at the fit or at (k,) other parameters."""
     own = params_of(fit) if params is None else params
     return limits(fit.predictors.rows(fit.cells.inside), fit.parameters(own))
 
 
-def params_of(fit: OrdinalFit) -> FloatArray:
-    """(k,) parameters of a fit."""
-    params: FloatArray = np.asarray(fit.params, dtype=np.float64)
-    return params
-
-
-def probabilities_of(fit: OrdinalFit) -> FloatArray:
+def probabilities_of(fit: Fitted) -> FloatArray:
     """(C, K) probabilities of the answers of the patterns inside the domain."""
     return np.exp(log_probabilities(limits_of(fit), LINKS[fit.link]))
 
@@ -179,22 +173,7 @@ def curvature_at(
     )
 
 
-def answer_codes(fit: OrdinalFit) -> IntArray:
-    """(C,) answers of the patterns inside the domain, numbered over the levels of a fit."""
-    column = fit.cells.frame[fit.outcome]
-    codes, values = code_values(column[fit.cells.inside])
-    position = {level: i for i, level in enumerate(fit.levels)}
-    lookup = np.array([position.get(value, -1) for value in values], dtype=np.intp)
-    return lookup[codes]
-
-
-def scaled_weight(cells: Cells) -> FloatArray:
-    """(C,) sums of weights of the patterns inside the domain, scaled to mean 1 per respondent."""
-    weight: FloatArray = cells.weight[cells.inside] * (cells.n.sum() / cells.weight.sum())
-    return weight
-
-
-def check_parallel(fit: OrdinalFit) -> None:
+def check_parallel(fit: Fitted) -> None:
     """Raise unless a fit has one slope per covariate and one free threshold per division, and nothing else."""
     if not fit.predictors.is_proportional:
         raise EstimationError(

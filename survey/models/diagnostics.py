@@ -14,14 +14,13 @@ from survey.arrays import FloatArray, IntArray
 from survey.errors import ConvergenceError, EstimationError
 from survey.estimation import TestResult, adjusted_wald, covariance, wald_chisq
 from survey.models.curvature import (
-    answer_codes,
     check_parallel,
     check_simple_sample,
     curvature,
     parallel,
     probabilities_of,
-    scaled_weight,
 )
+from survey.models.fitted import answer_codes, influence_of, scaled_weight
 from survey.models.likelihood import CumulativeFit, fit_limits
 from survey.models.links import LINKS
 from survey.models.nesting import independent_columns
@@ -101,8 +100,7 @@ def vif(fit: OrdinalFit, *, by: Unit = "term") -> pd.DataFrame:
 
 def _variance(fit: OrdinalFit, influence: FloatArray) -> FloatArray:
     """(k, k) design-based covariance of totals of (C, k) influence values inside the domain."""
-    values = np.zeros((fit.cells.n.size, influence.shape[1]))
-    values[fit.cells.inside] = influence * (fit.cells.n.sum() / fit.cells.weight.sum())
+    values = influence_of(fit.cells, influence)
     return covariance(fit.cells, np.zeros(influence.shape[1]), values, lambda weights: weights.T @ values)
 
 
@@ -228,8 +226,7 @@ def _indicator_test(fit: OrdinalFit, groups: int, method: FitTest) -> TestResult
         return TestResult(statistic, k, np.nan, float(scipy.special.chdtrc(k, statistic)), "Lipsitz test of fit", note)
     cells, inside = fit.cells, fit.cells.inside
     own = slice(len(found.params) - k, len(found.params))
-    influence = np.zeros((cells.n.size, k))
-    influence[inside] = found.influence[:, own] * (cells.n.sum() / cells.weight.sum())
+    influence = influence_of(cells, found.influence[:, own])
     replicated = np.zeros((0, k))
     if cells.replicates is not None:
         weights = cells.replicates.weight[inside]

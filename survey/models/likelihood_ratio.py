@@ -16,7 +16,8 @@ from survey.arrays import FloatArray
 from survey.errors import EstimationError
 from survey.estimation import TestResult, covariance, t_interval, wald_chisq
 from survey.inference import TailMethod, sum_of_chisq_sf
-from survey.models.curvature import answer_codes, check_simple_sample, limits_of, log_probabilities
+from survey.models.curvature import check_simple_sample, limits_of, log_probabilities
+from survey.models.fitted import answer_codes
 from survey.models.links import LINKS
 from survey.models.nesting import nesting
 from survey.models.ordinal import OrdinalFit

@@ -10,7 +10,7 @@ import scipy
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import EstimationError
-from survey.models.ordinal import OrdinalFit
+from survey.models.fitted import Fitted
 from survey.models.predictors import Predictors
 
 SAME = 1e-9  # share of a column's variation that the larger model leaves unexplained: rounding
@@ -33,7 +33,7 @@ class Nesting:
     effects: FloatArray
 
 
-def nesting(smaller: OrdinalFit | None, larger: OrdinalFit) -> Nesting:
+def nesting(smaller: Fitted | None, larger: Fitted) -> Nesting:
     """What the larger model adds.
 
     Parameters
@@ -98,7 +98,7 @@ def independent_columns(given: FloatArray, columns: FloatArray) -> IntArray:
     return np.array(kept, dtype=np.intp)
 
 
-def _check_same(smaller: OrdinalFit, larger: OrdinalFit) -> None:
+def _check_same(smaller: Fitted, larger: Fitted) -> None:
     """Raise unless two fits are of the same answers, respondents and link."""
     if smaller.outcome != larger.outcome or smaller.levels != larger.levels:
         raise EstimationError(
@@ -118,7 +118,7 @@ def _check_same(smaller: OrdinalFit, larger: OrdinalFit) -> None:
         )
 
 
-def _added(zero: FloatArray, larger: OrdinalFit) -> Nesting:
+def _added(zero: FloatArray, larger: Fitted) -> Nesting:
     """Value, covariance and design effects of (r, k) combinations of parameters."""
     scale = np.sqrt(np.diag(larger.model_vcov))
     combine = zero * scale
@@ -166,7 +166,7 @@ def _other_parameters(inner: Predictors, outer: Predictors, share: FloatArray) -
     if (own - explained > SAME * own).any() or (share @ left**2 > SAME * (share @ inner.scale**2)).any():
         return None
     zero = scipy.linalg.null_space(scipy.linalg.block_diag(made / scale[:, None], spread.reshape(s, s0)).T).T
-    return zero[:, np.r_[t : t + p, :t, t + p : t + p + s]]  # likelihood order -> slopes, thresholds, scale
+    return zero[:, outer.fit_order]
 
 
 def _moved(predictors: Predictors, j: int) -> FloatArray:

@@ -1,41 +1,34 @@
-"""Ordinal regression: cumulative-link models with design-based covariance."""
+"""Ordinal regression: a fitted cumulative-link model, with design-based covariance."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import scipy
-from numpy.typing import ArrayLike
 
 from survey.arguments import check_level
-from survey.arrays import BoolArray, FloatArray, IntArray
+from survey.arrays import FloatArray
 from survey.console import console
-from survey.design import Cells, Design, Missing, check_design, collapse
-from survey.errors import ConvergenceError, EstimationError, SeparationError, shown
-from survey.estimation import TestResult, adjusted_wald, covariance, degrees_of_freedom, t_interval, wald_chisq
-from survey.models.formula import ModelMatrix, outcome_name
-from survey.models.likelihood import Convergence, CumulativeFit, fit_limits
-from survey.models.links import LINKS, LinkName
-from survey.models.parts import ModelParts, model_parts, specification
-from survey.models.predictors import Parameters, Predictors, ThresholdName
-from survey.models.predictors import thresholds as thresholds_of
-from survey.models.refitting import refit
-from survey.models.separation import separating_direction
+from survey.design import Cells
+from survey.errors import EstimationError
+from survey.estimation import TestResult, adjusted_wald, degrees_of_freedom, t_interval, wald_chisq
+from survey.models.fitted import ModelData, params_of
+from survey.models.formula import ModelMatrix
+from survey.models.likelihood import Convergence
+from survey.models.links import LinkName
+from survey.models.parallel_lines import parallel_lines_test
+from survey.models.parts import ModelParts
+from survey.models.predictors import Parameters, Predictors
+from survey.models.statsmodels import Hypotheses, statsmodels_results, t_tests, wald_f_test
 from survey.tidy import as_odds_ratios, gives_copies
 
 if TYPE_CHECKING:
     from statsmodels.base.model import LikelihoodModelResults
     from statsmodels.iolib.summary import Summary
-
-CONSTANT = 1e-10  # spread of a column, relative to its largest value, that is rounding error
-COLLINEAR = 1e-12  # share of a column's variance not explained by the others that is rounding error
 
 
 @gives_copies("params")
@@ -48,45 +41,35 @@ class OrdinalFit:
     Attributes
     ----------
     formula, link : as given.
-    outcome : name of the outcome.
-    levels : its answers, lowest first.
+    data : the answers, the counted patterns of the covariates, and the columns made of them.
     params : slopes b, then thresholds, then their nominal effects ("1|2:age": what a unit of age adds to threshold
         1|2), then effects g on the logarithm of the scale ("scale:age"). A positive slope goes with higher answers,
         a positive nominal effect with lower ones.
     vcov : (k, k) design-based covariance in the order of `params`.
     df : design degrees of freedom (PSUs minus strata among the respondents used), for t and F.
-    n : respondents used.
+    df_rule : what `df` is.
     log_likelihood, null_log_likelihood : with weights scaled to mean 1.
-    parts : how covariates become columns of the location, the thresholds and the scale.
-    cells : counted patterns of the outcome and the covariates.
-    predictors : the columns on the C patterns; zero outside the domain.
     influence : (C, k) influence of one respondent with each pattern on `params`.
     replicated : (R, k) `params` under each replicate weight; R is 0 without replicates.
     model_vcov : (k, k) inverse of the observed information at weights with mean 1, which is the covariance of maximum
         likelihood if respondents were independent and weights said nothing: what `polr` and `clm` report.
     convergence : how the maximization ended.
-    df_rule : what `df` is.
     remarks : what was done besides, as dropping answers that nobody gave.
     """
 
     formula: str
     link: LinkName
-    outcome: str
-    levels: tuple[object, ...]
+    data: ModelData
     params: pd.Series[float]
     vcov: FloatArray
     df: float
-    n: int
+    df_rule: str
     log_likelihood: float
     null_log_likelihood: float
-    parts: ModelParts
-    cells: Cells
-    predictors: Predictors
     influence: FloatArray
     replicated: FloatArray
     model_vcov: FloatArray
     convergence: Convergence
-    df_rule: str
     remarks: str
 
     def __post_init__(self) -> None:
@@ -116,22 +99,54 @@ class OrdinalFit:
         ------
         EstimationError : an unknown rule, or no degrees of freedom left.
         """
-        design = float(degrees_of_freedom(self.cells, np.ones((self.cells.n.size, 1), dtype=bool))[0])
+        design, rule = design_df(self.cells)
         slopes = len(self.params) - self.parts.structure.shape[1]
         if df == "design":
-            chosen, rule = design, f"design df, {_df_rule(self.cells)}"
+            chosen = design
         elif df == "residual":
-            chosen, rule = design - slopes, f"residual df, {_df_rule(self.cells)} minus {slopes} slopes"
+            chosen = design - slopes
+            rule = f"residual df, {_df_formula(self.cells)} minus {slopes} slopes"
         elif isinstance(df, str | bool) or not isinstance(df, int | float | np.number):
             raise EstimationError(f'`df` must be "design", "residual" or a number; got {df!r}.')
         else:
-            chosen, rule = float(df), "df given"
+            chosen = float(df)
+            rule = "df given"
         if not chosen > 0:
             raise EstimationError(
                 f"`df` must be positive; {df!r} gives {chosen:g}. The design has {design:g} degrees of freedom and the "
                 f"model {slopes} slopes: use a smaller model."
             )
         return replace(self, df=chosen, df_rule=rule)
+
+    @property
+    def outcome(self) -> str:
+        """Name of the outcome."""
+        return self.data.outcome
+
+    @property
+    def levels(self) -> tuple[object, ...]:
+        """Answers of the outcome, lowest first."""
+        return self.data.levels
+
+    @property
+    def n(self) -> int:
+        """Respondents used."""
+        return int(self.cells.n.sum())
+
+    @property
+    def cells(self) -> Cells:
+        """Counted patterns of the outcome and the covariates."""
+        return self.data.cells
+
+    @property
+    def parts(self) -> ModelParts:
+        """How covariates become columns of the location, the thresholds and the scale."""
+        return self.data.parts
+
+    @property
+    def predictors(self) -> Predictors:
+        """The columns on the C patterns; zero outside the domain."""
+        return self.data.predictors
 
     @property
     def matrix(self) -> ModelMatrix:
@@ -160,9 +175,10 @@ class OrdinalFit:
         Where they have a structure, what it makes of its parameters; with nominal effects, those of respondents whose
         nominal covariates are zero.
         """
-        p, r = len(self.matrix.columns), self.parts.structure.shape[1]
-        made = self.parts.structure @ _array(self.params)[p : p + r]
-        return pd.Series(made, [f"{a}|{b}" for a, b in pairwise(self.levels)])
+        p = len(self.matrix.columns)
+        structure = self.parts.structure
+        values = structure @ params_of(self)[p : p + structure.shape[1]]
+        return pd.Series(values, [f"{a}|{b}" for a, b in pairwise(self.levels)])
 
     def parameters(self, params: FloatArray) -> Parameters:
         """(k,) parameters in the order of `params` by what they belong to."""
@@ -187,7 +203,8 @@ class OrdinalFit:
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Confidence intervals of the parameters, columns 0 and 1, as statsmodels gives them."""
         check_level(1 - alpha)
-        low, high = t_interval(_array(self.params), _array(self.bse), np.full(len(self.params), self.df), 1 - alpha)
+        std_error: FloatArray = np.sqrt(np.diag(self.vcov))
+        low, high = t_interval(params_of(self), std_error, np.full(std_error.size, self.df), 1 - alpha)
         return pd.DataFrame({0: low, 1: high}, index=self.params.index)
 
     def cov_params(self) -> pd.DataFrame:
@@ -197,51 +214,20 @@ class OrdinalFit:
     @property
     def results(self) -> LikelihoodModelResults:
         """The same fit as a statsmodels results object, with t and F on the design degrees of freedom."""
-        from statsmodels.base.model import LikelihoodModel, LikelihoodModelResults
+        return statsmodels_results(self)
 
-        names = list(self.params.index)
-        model = LikelihoodModel(np.zeros(len(names)), pd.DataFrame(np.eye(len(names)), columns=names))
-        made = LikelihoodModelResults(model, self.params.to_numpy(), normalized_cov_params=self.vcov, scale=1.0)
-        made.use_t, made.df_resid = True, self.df
-        return made
-
-    def t_test(self, r_matrix: str | ArrayLike | tuple[ArrayLike, ArrayLike]) -> Any:
+    def t_test(self, r_matrix: Hypotheses) -> Any:
         """Linear hypotheses one by one; see statsmodels `LikelihoodModelResults.t_test`."""
-        with self._readable(r_matrix):
-            return self.results.t_test(r_matrix)
+        return t_tests(self, r_matrix)
 
-    @contextmanager
-    def _readable(self, hypothesis: object) -> Iterator[None]:
-        """Say which names there are where statsmodels cannot read a hypothesis."""
-        from patsy import PatsyError
-
-        try:
-            yield
-        except (PatsyError, SyntaxError, ValueError) as error:
-            raise EstimationError(
-                f"`r_matrix` must be hypotheses on {', '.join(map(str, self.params.index))}, as text or as a matrix "
-                f"with a column for each; {hypothesis!r} cannot be read: {str(error).splitlines()[0]}."
-            ) from error
-
-    def wald_test(self, r_matrix: str | ArrayLike | tuple[ArrayLike, ArrayLike]) -> Any:
+    def wald_test(self, r_matrix: Hypotheses) -> Any:
         """Linear hypotheses together, as F = W / k on k and `df`; see statsmodels. `term_test` adjusts it.
 
         Raises
         ------
         EstimationError : more hypotheses than the design can tell apart.
         """
-        from statsmodels.tools.sm_exceptions import ValueWarning
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", ValueWarning)
-            try:
-                with self._readable(r_matrix):
-                    return self.results.wald_test(r_matrix, use_f=True, scalar=True)
-            except ValueWarning as error:
-                raise EstimationError(
-                    f"`r_matrix` has more hypotheses than {self.df:g} design degrees of freedom can tell apart "
-                    "(singular covariance). Test fewer at once."
-                ) from error
+        return wald_f_test(self, r_matrix)
 
     def tidy(self, exponentiate: bool = False, *, level: float = 0.95) -> pd.DataFrame:
         """One row per parameter.
@@ -294,34 +280,7 @@ class OrdinalFit:
 
     def summary(self) -> Summary:
         """Printed summary in the layout of statsmodels."""
-        from statsmodels.iolib.summary import Summary
-
-        made = Summary()
-        ended = self.convergence
-        left = [
-            ("Dep. Variable:", [self.outcome]),
-            ("Model:", ["Cumulative " + self.link]),
-            ("Covariance:", ["design-based"]),
-            ("Respondents:", [str(self.n)]),
-        ]
-        right = [
-            ("Design df:", [f"{self.df:g}"]),
-            ("Log-likelihood:", [f"{self.log_likelihood:.3f}"]),
-            ("Iterations:", [str(ended.iterations)]),
-            ("Correct decimals:", [str(ended.correct_decimals)]),
-        ]
-        more = {
-            "Nominal effects:": ", ".join(self.parts.nominal.terms),
-            "Scale effects:": ", ".join(self.parts.scale.terms),
-            "Offset:": self.parts.offset or "",
-        }
-        left += [(title, [text]) for title, text in more.items() if text]
-        right += [("", [""])] * (len(left) - len(right))
-        results = self.results
-        made.add_table_2cols(results, gleft=left, gright=right, title="Ordinal regression")
-        made.add_table_params(results, yname=self.outcome, xname=list(self.params.index), alpha=0.05, use_t=True)
-        made.add_extra_txt([self.note])
-        return made
+        return _summary(self)
 
     def term_test(self, term: str, *, part: Literal["location", "scale"] = "location") -> TestResult:
         """Adjusted Wald F test that all slopes of a term are zero; of a nominal term, at all thresholds.
@@ -346,7 +305,7 @@ class OrdinalFit:
         if part not in ("location", "scale"):
             raise EstimationError(f'`part` must be "location" or "scale"; got {part!r}.')
         positions = self.parts.positions(term, part)
-        statistic = wald_chisq(_array(self.params)[positions], self.vcov[np.ix_(positions, positions)])
+        statistic = wald_chisq(params_of(self)[positions], self.vcov[np.ix_(positions, positions)])
         return adjusted_wald(statistic, len(positions), self.df, f"Adjusted Wald test of {term}")
 
     def parallel_lines_test(self, method: str = "brant") -> TestResult:
@@ -369,279 +328,45 @@ class OrdinalFit:
         ----------
         Brant (1990), Biometrics 46:1171; Rao, Scott and Skinner (1998), Statistica Sinica 8:1059.
         """
-        from survey.models.parallel_lines import parallel_lines_test
-
         return parallel_lines_test(self, method)  # type: ignore[arg-type]  # an unknown one is refused there
 
 
-def ordinal(
-    formula: str,
-    design: Design,
-    *,
-    link: LinkName = "logit",
-    nominal: str | None = None,
-    scale: str | None = None,
-    thresholds: ThresholdName = "flexible",
-    offset: str | None = None,
-    missing: Missing = "drop",
-) -> OrdinalFit:
-    """Fit a cumulative-link model of an ordered outcome under a survey design.
-
-    P(Y <= j) = F((threshold_j(z) - x b - offset) / exp(s g)), with terms x of the formula, z of `nominal` and s of
-    `scale`.
-
-    Parameters
-    ----------
-    formula : "outcome ~ terms" in the language of formulaic; categorical variables are coded against their
-        first level.
-    design : weights, strata, PSUs, domain and calibrations, all of which the covariance respects.
-    link : "logit", "probit", "cloglog", "loglog" or "cauchit", named as in R's ordinal::clm.
-    nominal : "~ terms" that move each threshold by itself (partial proportional odds): threshold_j(z) = threshold_j
-        + z a_j. They need not be in the formula; those that are leave it, and have no slope beside their nominal
-        effects, whose sign is opposite to that of a slope.
-    scale : "~ terms" that move the logarithm of the scale of the latent variable.
-    thresholds : "flexible", or a structure: "equidistant", "symmetric" or "symmetric2" (symmetric about zero); named,
-        and parametrized, as in R's ordinal::clm.
-    offset : numeric column that is added to the linear predictor with the coefficient 1.
-    missing : "drop" or "fail", for missing values in the variables of the formula.
-
-    Returns
-    -------
-    OrdinalFit. A two-level outcome is binary regression.
-
-    Raises
-    ------
-    EstimationError : an outcome that is not ordered or has one level, unknown variables, collinear terms, or nominal
-        effects with which thresholds cross for some respondents.
-    SeparationError : a predictor separates the answers.
-    ConvergenceError : no maximum was found.
-
-    References
-    ----------
-    Binder (1983), Int. Stat. Rev. 51:279; McCullagh (1980), JRSS B 42:109; Peterson and Harrell (1990), Applied
-    Statistics 39:205 (partial proportional odds). R equivalents: survey::svyolr; ordinal::clm without a design.
-    """
-    check_design(design)
-    if link not in LINKS:
-        raise EstimationError(f"`link` must be one of {', '.join(get_args(LinkName))}; got {link!r}.")
-    asked = specification(formula, nominal, scale, thresholds, offset)
-    cells = collapse(design, asked.variables(design.frame), missing)
-    outcome = outcome_name(formula)
-    codes, levels, note = _answers(cells, outcome)
-    if note and thresholds != "flexible":
-        raise EstimationError(
-            f"`thresholds`: a structure counts the answers, used or not. {note.replace('were dropped', 'are')} Merge "
-            "or remove them first."
-        )
-    parts, predictors = model_parts(asked, cells, design, levels)
-    live, weight = cells.inside, cells.weight[cells.inside]
-    columns = np.hstack([predictors.location, predictors.nominal])
-    _check_rank([*parts.location.columns, *parts.nominal.columns], columns[live], weight, "formula")
-    _check_rank(parts.scale.columns, predictors.scale[live], weight, "scale")
-    fit = _fit(codes, predictors, cells, link, parts, levels)
-    _check_thresholds(fit, predictors, cells, parts, levels)
-    t, p, _ = predictors.sizes
-    order = np.r_[t : t + p, :t, t + p : len(fit.params)]
-    params = fit.params[order]
-    influence = _influence(fit, cells)[:, order]
-    replicated = _replicated(fit.params, codes, predictors, cells, link)[:, order]
-    vcov = covariance(cells, params, influence, lambda _: replicated)
-    df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
-    return OrdinalFit(
-        formula=formula,
-        link=link,
-        outcome=outcome,
-        levels=levels,
-        params=_read_only(params, parts.names),
-        vcov=vcov,
-        df=df,
-        n=int(cells.n.sum()),
-        log_likelihood=fit.log_likelihood,
-        null_log_likelihood=fit.null_log_likelihood,
-        parts=parts,
-        cells=cells,
-        predictors=predictors,
-        influence=influence,
-        replicated=replicated,
-        model_vcov=fit.inverse_information[np.ix_(order, order)],
-        convergence=fit.convergence,
-        df_rule=f"design df, {_df_rule(cells)}",
-        remarks=f"{_left_out(design, cells)}{note}".strip(),
-    )
+def design_df(cells: Cells) -> tuple[float, str]:
+    """Degrees of freedom of a design among the respondents used, and what they are."""
+    everybody = np.ones((cells.n.size, 1), dtype=bool)
+    return float(degrees_of_freedom(cells, everybody)[0]), f"design df, {_df_formula(cells)}"
 
 
-def _df_rule(cells: Cells) -> str:
-    """What the degrees of freedom of a design are."""
+def _df_formula(cells: Cells) -> str:
+    """How the degrees of freedom of a design are computed."""
     return "PSUs minus strata" if cells.replicates is None else "rank of the replicate weights minus 1"
 
 
-def _left_out(design: Design, cells: Cells) -> str:
-    """Sentence on the respondents of the domain who were left out, if any were."""
-    lost = design.n - int(cells.n.sum())
-    return f"{lost} of {design.n} respondents left out for missing values. " if lost else ""
+def _summary(fit: OrdinalFit) -> Summary:
+    """Printed summary in the layout of statsmodels."""
+    from statsmodels.iolib.summary import Summary
 
-
-def _read_only(values: FloatArray, names: Sequence[str]) -> pd.Series[float]:
-    """Labelled values that cannot be assigned to."""
-    values.flags.writeable = False
-    return pd.Series(values, index=list(names), copy=False)
-
-
-def _array(values: pd.Series[float]) -> FloatArray:
-    """Values of a Series."""
-    array: FloatArray = np.asarray(values, dtype=np.float64)
-    return array
-
-
-def _answers(cells: Cells, outcome: str) -> tuple[IntArray, tuple[object, ...], str]:
-    """(C,) answers numbered over the levels in use, these levels, and a note on unused ones."""
-    column = cells.frame[outcome]
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        used = column[cells.inside].unique()
-        if len(used) > 2 or pd.api.types.is_float_dtype(column.dtype):
-            raise EstimationError(
-                f"`formula`: the outcome must be an ordered categorical; {outcome!r} has type {column.dtype}. Make it "
-                "one with pd.Categorical(values, categories=[lowest, ..., highest], ordered=True)."
-            )
-        column = column.astype(pd.CategoricalDtype(sorted(used), ordered=True))
-    codes = column.cat.codes.to_numpy()
-    present = np.unique(codes[cells.inside])
-    if present.size < 2:
-        raise EstimationError(
-            f"`formula`: the outcome must have at least two answers in use; every respondent has {outcome!r} = "
-            f"{column.cat.categories[present[0]]!r}."
-        )
-    if not column.cat.ordered and present.size > 2:
-        raise EstimationError(
-            f"`formula`: the outcome must be ordered; {outcome!r} is a categorical without order. State the order "
-            "with .cat.as_ordered() or .cat.reorder_categories([...], ordered=True)."
-        )
-    unused = [str(level) for i, level in enumerate(column.cat.categories) if i not in present]
-    note = f"Answers nobody gave were dropped: {', '.join(unused)}." if unused else ""
-    levels = tuple(column.cat.categories[present])
-    return np.where(cells.inside, np.searchsorted(present, codes), 0), levels, note
-
-
-def _check_rank(names: Sequence[str], columns: FloatArray, weight: FloatArray, argument: str) -> None:
-    """Raise where a column is a combination of a constant and the columns before it."""
-    size = weight.sum()
-    centred = columns - weight @ columns / size
-    moments = centred.T @ (weight[:, None] * centred) / size
-    spread = np.sqrt(np.diag(moments))
-    largest = np.abs(columns).max(axis=0)
-    spread = np.where(spread > CONSTANT * largest, spread, np.inf)
-    correlation = moments / np.outer(spread, spread)
-    if np.linalg.eigvalsh(correlation).min(initial=1.0) > COLLINEAR:
-        return
-    triangle = np.linalg.qr(np.sqrt(weight / size)[:, None] * centred / spread, mode="r")
-    redundant = np.abs(np.diag(triangle)) < np.sqrt(COLLINEAR)
-    if redundant.any():
-        named = [name for name, bad in zip(names, redundant, strict=True) if bad]
-        raise EstimationError(
-            f"`{argument}`: the terms must not be collinear; {', '.join(named)} follow exactly from the constant and "
-            "the other terms. Leave them out."
-        )
-
-
-def _check_thresholds(
-    fit: CumulativeFit, predictors: Predictors, cells: Cells, parts: ModelParts, levels: Sequence[object]
-) -> None:
-    """Raise where nominal effects make the thresholds of some respondents cross."""
-    if fit.convergence.smallest_gap > 0:
-        return
-    found = thresholds_of(predictors, predictors.split(fit.params).thresholds)
-    gap = np.where(cells.inside[:, None], np.diff(found, axis=1), np.inf)
-    worst, j = np.unravel_index(int(gap.argmin()), gap.shape)
-    crossed = int(cells.n[(gap <= 0).any(axis=1)].sum())
-    pattern = cells.frame.iloc[int(worst)]
-    used = [name for name in cells.frame.columns[1:] if parts.nominal.uses(str(name))]
-    where = ", ".join(f"{name} = {shown(pattern[name])}" for name in used) or "everybody"
-    raise EstimationError(
-        f"`nominal`: thresholds must increase for every respondent; for {crossed} they do not, most of all for "
-        f"{where}, where {levels[int(j) + 1]!r} would have a negative probability (gap {gap.min():.3g}). Leave the "
-        "term out of `nominal`, merge answers, or code the covariate more coarsely."
-    )
-
-
-def _fit(
-    codes: IntArray,
-    predictors: Predictors,
-    cells: Cells,
-    link: LinkName,
-    parts: ModelParts,
-    levels: Sequence[object],
-) -> CumulativeFit:
-    """Maximum-likelihood fit on the patterns of the domain; separation is looked for when anything is odd."""
-    live = cells.inside
-    own = predictors.rows(live)
-    weight = cells.weight[live] * (cells.n.sum() / cells.weight.sum())
-    failure: ConvergenceError | None = None
-    try:
-        fit = fit_limits(codes[live], own, weight, LINKS[link])
-        if not fit.suspicious:
-            return fit
-    except ConvergenceError as error:
-        failure = error
-    direction = None
-    if parts.location.columns or parts.nominal.columns:
-        direction = separating_direction(codes[live], own.location, nominal=own.nominal, structure=own.structure)
-    if direction is not None:
-        outcome = str(cells.frame.columns[0])
-        columns = np.hstack([own.location, own.nominal])
-        names = [*parts.location.columns, *parts.nominal.columns]
-        raise SeparationError(
-            _separation_message(codes[live], columns, cells.n[live], direction, names, outcome, levels)
-        )
-    if failure is not None:
-        raise failure
-    if parts.scale.columns:
-        raise ConvergenceError(
-            "`scale`: the likelihood is flat in some direction, so that an effect on the scale may be infinite: a "
-            "level whose respondents all give the same answer does that. Merge it with a neighbour or leave it out."
-        )
-    return fit
-
-
-def _separation_message(
-    codes: IntArray,
-    covariates: FloatArray,
-    n: IntArray,
-    direction: FloatArray,
-    names: Sequence[str],
-    outcome: str,
-    levels: Sequence[object],
-) -> str:
-    """Which terms separate which answers."""
-    named = [name for name, d in zip(names, direction, strict=True) if abs(d) > 1e-6]
-    where = f"; {', '.join(named)} together predict {outcome!r} without error"
-    if len(named) == 1:
-        column = covariates[:, names.index(named[0])]
-        if np.unique(column).size == 2:
-            chosen: BoolArray = column == column.max()
-            found = sorted(set(codes[chosen]))
-            answers = ", ".join(repr(str(levels[i])) for i in found)
-            where = f"; the {n[chosen].sum()} respondents with {named[0]} all answer {answers}"
-        else:
-            where = f"; {named[0]} divides the answers of {outcome!r} without overlap"
-    return (
-        f"`formula`: no predictor may separate the answers, as its coefficient is then infinite{where}. Merge the "
-        "level with a neighbour or leave the term out."
-    )
-
-
-def _influence(fit: CumulativeFit, cells: Cells) -> FloatArray:
-    """(C, k) influence on thresholds and slopes: inverse information times score."""
-    scaling = cells.n.sum() / cells.weight.sum()
-    influence = np.zeros((cells.n.size, len(fit.params)))
-    influence[cells.inside] = fit.influence * scaling
-    return influence
-
-
-def _replicated(
-    params: FloatArray, codes: IntArray, predictors: Predictors, cells: Cells, link: LinkName
-) -> FloatArray:
-    """(R, k) parameters under each replicate weight, in the order of `params`; no rows where the design has none."""
-    if cells.replicates is None:
-        return np.zeros((0, params.size))
-    live = cells.inside
-    return refit(codes[live], predictors.rows(live), cells.replicates.weight[live], LINKS[link], params)
+    left = [
+        ("Dep. Variable:", [fit.outcome]),
+        ("Model:", ["Cumulative " + fit.link]),
+        ("Covariance:", ["design-based"]),
+        ("Respondents:", [str(fit.n)]),
+    ]
+    right = [
+        ("Design df:", [f"{fit.df:g}"]),
+        ("Log-likelihood:", [f"{fit.log_likelihood:.3f}"]),
+        ("Iterations:", [str(fit.convergence.iterations)]),
+        ("Correct decimals:", [str(fit.convergence.correct_decimals)]),
+    ]
+    more = {
+        "Nominal effects:": ", ".join(fit.parts.nominal.terms),
+        "Scale effects:": ", ".join(fit.parts.scale.terms),
+        "Offset:": fit.parts.offset or "",
+    }
+    left += [(title, [text]) for title, text in more.items() if text]
+    right += [("", [""])] * (len(left) - len(right))
+    summary = Summary()
+    summary.add_table_2cols(fit.results, gleft=left, gright=right, title="Ordinal regression")
+    summary.add_table_params(fit.results, yname=fit.outcome, xname=list(fit.params.index), alpha=0.05, use_t=True)
+    summary.add_extra_txt([fit.note])
+    return summary

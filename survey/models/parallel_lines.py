@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey.arguments import check_choice, check_kind, check_level
+from survey.arguments import check_choice, check_level
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import ConvergenceError, EstimationError
 from survey.estimation import Estimate, TestResult, adjusted_wald, covariance, model_estimate, wald_chisq
-from survey.models.curvature import answer_codes, check_parallel, check_simple_sample, scaled_weight
+from survey.models.curvature import check_parallel, check_simple_sample
+from survey.models.fitted import Fitted, answer_codes, check_fit, influence_of, scaled_weight
 from survey.models.likelihood import CumulativeFit, fit_limits
 from survey.models.links import LINKS
-from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import Predictors
 from survey.models.refitting import refit
 from survey.models.score import ScoreMethod, parallel_lines_score_test
@@ -51,7 +51,7 @@ class _Division:
     inverse: FloatArray
 
 
-def parallel_slopes(fit: OrdinalFit, *, level: float = 0.95, source: Source = "design") -> Estimate:
+def parallel_slopes(fit: Fitted, *, level: float = 0.95, source: Source = "design") -> Estimate:
     """Slopes of the binary models of every division of the answers, side by side.
 
     Parameters
@@ -75,7 +75,7 @@ def parallel_slopes(fit: OrdinalFit, *, level: float = 0.95, source: Source = "d
     ----------
     Brant (1990), Biometrics 46:1171.
     """
-    check_kind(fit, OrdinalFit, "fit")
+    check_fit(fit, "fit")
     check_level(level)
     divisions = _divisions(fit, source)
     p, q = len(fit.matrix.columns), len(divisions)
@@ -95,7 +95,7 @@ def parallel_slopes(fit: OrdinalFit, *, level: float = 0.95, source: Source = "d
     )
 
 
-def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "brant") -> TestResult:
+def parallel_lines_test(fit: Fitted, method: ParallelMethod = "brant") -> TestResult:
     """Test whether the slopes are the same at every division of the answers (proportional odds).
 
     Parameters
@@ -119,7 +119,7 @@ def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "brant") -> Te
     Brant (1990), Biometrics 46:1171; Rao, Scott and Skinner (1998), Statistica Sinica 8:1059. R equivalent of
     "model-brant": brant::brant, whose overall statistic inverts a matrix that is not symmetric.
     """
-    check_kind(fit, OrdinalFit, "fit")
+    check_fit(fit, "fit")
     check_choice(method, ParallelMethod, "method")
     if method in ("brant", "model-brant"):
         result = _brant(fit, "design" if method == "brant" else "model")
@@ -133,7 +133,7 @@ def parallel_lines_test(fit: OrdinalFit, method: ParallelMethod = "brant") -> Te
     return replace(result, note=f"{result.note} {_rare_answers(fit)}{_next_steps(fit, result)}".strip())
 
 
-def _next_steps(fit: OrdinalFit, result: TestResult) -> str:
+def _next_steps(fit: Fitted, result: TestResult) -> str:
     """What a reader should do about the result."""
     if result.parts is None:
         differing = list(fit.matrix.terms) if result.p_value < NOTABLE else []
@@ -160,7 +160,7 @@ def _next_steps(fit: OrdinalFit, result: TestResult) -> str:
     )
 
 
-def _rare_answers(fit: OrdinalFit) -> str:
+def _rare_answers(fit: Fitted) -> str:
     """Warning where one side of a division has too few respondents."""
     codes, p = answer_codes(fit), len(fit.matrix.columns)
     n = fit.cells.n[fit.cells.inside]
@@ -175,7 +175,7 @@ def _rare_answers(fit: OrdinalFit) -> str:
     )
 
 
-def _brant(fit: OrdinalFit, source: Source) -> TestResult:
+def _brant(fit: Fitted, source: Source) -> TestResult:
     """Wald test that the slopes of the binary models agree, overall and by term."""
     divisions = _divisions(fit, source)
     p, q = len(fit.matrix.columns), len(divisions)
@@ -211,7 +211,7 @@ def _brant(fit: OrdinalFit, source: Source) -> TestResult:
     return replace(overall, parts=tidy)
 
 
-def _divisions(fit: OrdinalFit, source: Source) -> list[_Division]:
+def _divisions(fit: Fitted, source: Source) -> list[_Division]:
     """Binary models of all divisions."""
     check_choice(source, Source, "source")
     check_parallel(fit)
@@ -225,7 +225,7 @@ def _divisions(fit: OrdinalFit, source: Source) -> list[_Division]:
     return [_division(fit, codes, j) for j in range(len(fit.levels) - 1)]
 
 
-def _division(fit: OrdinalFit, codes: IntArray, j: int) -> _Division:
+def _division(fit: Fitted, codes: IntArray, j: int) -> _Division:
     """Binary model of being above answer j."""
     cells, inside, link = fit.cells, fit.cells.inside, LINKS[fit.link]
     columns = fit.covariates[inside]
@@ -233,8 +233,7 @@ def _division(fit: OrdinalFit, codes: IntArray, j: int) -> _Division:
     predictors = Predictors(columns, none, none, fit.predictors.offset[fit.cells.inside], np.eye(1))
     above = (codes > j).astype(np.intp)
     found = _fitted(fit, above, predictors, j)
-    influence = np.zeros((cells.n.size, columns.shape[1]))
-    influence[inside] = found.influence[:, 1:] * (cells.n.sum() / cells.weight.sum())
+    influence = influence_of(cells, found.influence[:, 1:])
     replicated = np.zeros((0, columns.shape[1]))
     if cells.replicates is not None:
         replicated = refit(above, predictors, cells.replicates.weight[inside], link, found.params)[:, 1:]
@@ -246,7 +245,7 @@ def _division(fit: OrdinalFit, codes: IntArray, j: int) -> _Division:
     )
 
 
-def _fitted(fit: OrdinalFit, above: IntArray, predictors: Predictors, j: int) -> CumulativeFit:
+def _fitted(fit: Fitted, above: IntArray, predictors: Predictors, j: int) -> CumulativeFit:
     """Fit of a binary model, refused where it has none."""
     reason = ""
     try:

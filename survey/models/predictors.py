@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -45,10 +45,21 @@ class Predictors:
         free = np.array_equal(self.structure, np.eye(len(self.structure)))
         return free and self.nominal.shape[1] == 0 and self.scale.shape[1] == 0
 
+    @property
+    def fit_order(self) -> IntArray:
+        """(P,) where the parameters of a fit (slopes, thresholds, scale) are among those of a likelihood."""
+        t, p, s = self.sizes
+        order: IntArray = np.r_[t : t + p, :t, t + p : t + p + s]
+        return order
+
     def rows(self, chosen: BoolArray | IntArray) -> Predictors:
         """The same of some patterns."""
-        return Predictors(
-            self.location[chosen], self.nominal[chosen], self.scale[chosen], self.offset[chosen], self.structure
+        return replace(
+            self,
+            location=self.location[chosen],
+            nominal=self.nominal[chosen],
+            scale=self.scale[chosen],
+            offset=self.offset[chosen],
         )
 
     def split(self, params: FloatArray) -> Parameters:

@@ -10,7 +10,8 @@ import scipy
 
 from survey.arguments import check_kind, check_level
 from survey.errors import ConvergenceError, EstimationError
-from survey.models.curvature import answer_codes, check_simple_sample, scaled_weight
+from survey.models.curvature import check_simple_sample
+from survey.models.fitted import answer_codes, scaled_weight
 from survey.models.likelihood import fit_limits
 from survey.models.links import LINKS
 from survey.models.ordinal import OrdinalFit

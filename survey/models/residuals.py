@@ -16,7 +16,8 @@ from survey.arguments import as_name, check_choice, check_kind, check_level, ref
 from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
 from survey.estimation import Estimate, covariance, model_estimate
-from survey.models.curvature import answer_codes, limits_of, params_of
+from survey.models.curvature import limits_of
+from survey.models.fitted import answer_codes, params_of
 from survey.models.links import LINKS
 from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import spread

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey.arguments import check_choice, check_kind
+from survey.arguments import check_choice
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import EstimationError
@@ -27,13 +27,11 @@ from survey.models.curvature import (
     curvature,
     curvature_at,
     parallel,
-    params_of,
-    scaled_weight,
 )
+from survey.models.fitted import Fitted, check_fit, influence_of, params_of, scaled_weight
 from survey.models.formula import model_matrix, outcome_name, variables_of
 from survey.models.links import LINKS
 from survey.models.nesting import independent_columns, same_respondents
-from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import limits
 
 ScoreMethod = Literal["pseudoscore", "working", "model"]
@@ -55,7 +53,7 @@ class _Scores:
 
 
 def score_test(
-    fit: OrdinalFit,
+    fit: Fitted,
     design: Design,
     added: str,
     *,
@@ -88,7 +86,7 @@ def score_test(
     Rao, Scott and Skinner (1998), Statistica Sinica 8:1059. R equivalent: survey::svyscoretest, whose p-value of the
     pseudoscore compares the Wald statistic with F without dividing it by the number of parameters.
     """
-    check_kind(fit, OrdinalFit, "fit")
+    check_fit(fit, "fit")
     check_design(design)
     if not isinstance(added, str):
         raise EstimationError(f'`added` must be terms of a formula, as "region + age:income"; got {added!r}.')
@@ -135,7 +133,7 @@ def score_test(
     return _tested(scores, shown, method, f"Score test of {' + '.join(term for term, _ in shown)}", note)
 
 
-def parallel_lines_score_test(fit: OrdinalFit, *, method: ScoreMethod = "pseudoscore") -> TestResult:
+def parallel_lines_score_test(fit: Fitted, *, method: ScoreMethod = "pseudoscore") -> TestResult:
     """Score test that the slopes are the same at every division of the answers (proportional odds).
 
     The alternative gives every covariate a slope per division. It is not fitted, so that the test exists where the
@@ -186,7 +184,7 @@ def _check_method(cells: Cells, method: ScoreMethod) -> None:
         check_simple_sample(cells, '`method`="model"; Use method="pseudoscore".')
 
 
-def _codes(cells: Cells, fit: OrdinalFit) -> IntArray:
+def _codes(cells: Cells, fit: Fitted) -> IntArray:
     """(C,) answers inside the domain, numbered over the levels of a fit."""
     column = cells.frame.loc[cells.inside, fit.outcome]
     position = {level: i for i, level in enumerate(fit.levels)}
@@ -210,9 +208,7 @@ def _scores(
     slopes = np.linalg.solve(null.T @ information @ null, null.T @ information @ free)
     clear = free - null @ slopes
     cleared = shape.scores(columns, clear)
-    influence = np.zeros((cells.n.size, cleared.shape[1]))
-    influence[cells.inside] = cleared * (cells.n.sum() / cells.weight.sum())
-    return _Scores(cells, df, shape.weight @ cleared, influence, clear.T @ information @ clear)
+    return _Scores(cells, df, shape.weight @ cleared, influence_of(cells, cleared), clear.T @ information @ clear)
 
 
 def _tested(

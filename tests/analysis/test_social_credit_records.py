@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.social_credit_records import SETTINGS, STUDY, main, read_margins, read_settings
 from survey.design.design import Design
-from survey.models.ordinal import ordinal
+from survey.models.fitting import ordinal
 from survey.records.codebook import Codebook
 from survey.records.respondents import read_respondents
 from survey.weighting.raking import rake

@@ -15,8 +15,9 @@ from scipy.stats import logistic, norm
 
 import survey
 from survey.models.effects import average_effects, predicted_probabilities
+from survey.models.fitting import ordinal
 from survey.models.links import LINKS
-from survey.models.ordinal import OrdinalFit, ordinal
+from survey.models.ordinal import OrdinalFit
 from tests import brute_force
 from tests.models.test_ordinal import ANSWERS, respondents
 from tests.ordinal_on_rows import Floats, Rows

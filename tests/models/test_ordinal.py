@@ -13,8 +13,9 @@ from scipy.stats import t as student
 
 import survey
 from survey.models.effects import average_effects, predicted_probabilities
+from survey.models.fitting import ordinal
 from survey.models.links import LINKS, log_difference
-from survey.models.ordinal import OrdinalFit, ordinal
+from survey.models.ordinal import OrdinalFit
 
 TIGHT = 1e-9  # relative: two Newton solutions of one likelihood
 DERIVATIVE = 1e-6  # relative: central differences of a likelihood, step 1e-5

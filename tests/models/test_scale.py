@@ -14,9 +14,10 @@ from scipy.stats import cauchy, gumbel_l, gumbel_r, logistic, norm
 
 import survey
 from survey.models.effects import average_effects, predicted_probabilities
+from survey.models.fitting import ordinal
 from survey.models.likelihood import refit_limits
 from survey.models.links import LINKS
-from survey.models.ordinal import OrdinalFit, ordinal
+from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import threshold_structure
 from tests import brute_force
 from tests.models.test_nominal import columns, numbers, people

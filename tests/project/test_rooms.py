@@ -32,9 +32,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "inference": (*("quadratic_forms", "hypotheses", "independence", "goodness_of_fit", "rank_tests", "comparisons"),),
     "models": (
-        *("links", "formula", "predictors", "parts", "likelihood", "refitting", "separation", "ordinal", "averages"),
-        *("effects", "comparison", "bias_reduction", "curvature", "nesting", "likelihood_ratio", "score"),
-        *("parallel_lines", "diagnostics", "residuals", "profile_intervals", "marginaleffects"),
+        *("links", "formula", "predictors", "parts", "likelihood", "refitting", "separation"),
+        *("fitted", "curvature", "nesting", "score", "parallel_lines", "statsmodels", "ordinal"),
+        *("outcome", "refusals", "fitting", "averages", "effects", "comparison", "bias_reduction"),
+        *("likelihood_ratio", "diagnostics", "residuals", "profile_intervals", "marginaleffects"),
     ),
     "imputation": ("rubin", "pooled_results", "pooling"),
     "tabulation": (
@@ -45,9 +46,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "cli": ("commands",),
 }
 ORDER = [f"{room}.{file}".strip(".") for room, files in ROOMS.items() for file in files]
-
-# A fit tests its parallel lines by a file above it: loaded when the method is called.
-LATER = {("ordinal", "parallel_lines"), ("models.ordinal", "models.parallel_lines")}
 
 HEAVY = [
     "marginaleffects",
@@ -68,8 +66,6 @@ HEAVY = [
     "rich",
 ]
 
-FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-
 
 def name_of(path: Path) -> str:
     """Dotted name of a file within the package."""
@@ -84,18 +80,17 @@ def room_of(module: str) -> str:
     return module.rpartition(".")[0]
 
 
-def imports(module: str) -> list[tuple[str, bool]]:
-    """Files and rooms that a file uses, and whether it needs them when it is itself imported."""
+def imports(module: str) -> list[str]:
+    """Files and rooms that a file uses, also where a function imports them."""
     tree = ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text())
     nodes = list(ast.walk(tree))
-    later = {id(inner) for node in nodes if isinstance(node, FUNCTION) for inner in ast.walk(node)}
     types_only = {
         id(inner)
         for node in nodes
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
-    found: list[tuple[str, bool]] = []
+    found: list[str] = []
     for node in nodes:
         names: list[str] = []
         if isinstance(node, ast.ImportFrom):
@@ -107,7 +102,7 @@ def imports(module: str) -> list[tuple[str, bool]]:
         elif isinstance(node, ast.Import):
             names = [alias.name.partition(".")[2] for alias in node.names if alias.name.startswith("survey.")]
         if id(node) not in types_only:
-            found += [(name, id(node) not in later) for name in dict.fromkeys(names)]
+            found += dict.fromkeys(names)
     return found
 
 
@@ -125,15 +120,14 @@ def test_every_file_and_every_room_has_a_place_in_the_order() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_modules_before_it(module: str) -> None:
-    for imported, at_once in imports(module):
+    for imported in imports(module):
         assert imported in ORDER or imported in ROOMS, f"{module} imports `{imported}` from the package itself"
-        allowed = place(imported) < ORDER.index(module)
-        assert allowed or (not at_once and (module, imported) in LATER), f"{module} imports {imported}"
+        assert place(imported) < ORDER.index(module), f"{module} imports {imported}"
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_inside_of_a_room_is_its_own(module: str) -> None:
-    for imported, _ in imports(module):
+    for imported in imports(module):
         if room_of(module) == room_of(imported):
             continue
         inside = f"from survey.{imported} import"
@@ -143,7 +137,7 @@ def test_the_inside_of_a_room_is_its_own(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_module_of_the_package_imports_the_analysis(module: str) -> None:
-    assert "analysis" not in {name.partition(".")[0] for name, _ in imports(module)}
+    assert "analysis" not in {name.partition(".")[0] for name in imports(module)}
     tree = ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
