@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from survey.tabulation.banners import Banner, banner
-from survey.tabulation.columns import letter_names
 from survey.tabulation.crosstabs import crosstab, topline
+from survey.tabulation.letters import letter_names
 from survey.tabulation.protection import protect
 from survey.tabulation.publication import PublicationTable, publication_table
 from survey.tabulation.table import Table

@@ -15,8 +15,9 @@ from survey.estimation import IntervalMethod, Share
 from survey.inference import TestMethod
 from survey.records import Item
 from survey.tabulation.answers import Nets
-from survey.tabulation.crosstabs import crosstab, topline, with_bases
-from survey.tabulation.table import Table, tested
+from survey.tabulation.crosstabs import crosstab, topline_with_bases
+from survey.tabulation.independence import independence_row
+from survey.tabulation.table import Table
 from survey.tidy import TOTAL
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class Banner:
         EstimationError : an unknown method, or a protected banner.
         """
         rows = [
-            tested(table.tested_cells("test"), table.asked, table.by_columns, method).assign(banner=table.by)
+            independence_row(table.tested_cells("test"), table.asked, table.by_columns, method=method).assign(
+                banner=table.by
+            )
             for table in self.tables
             if table.by is not None
         ]
@@ -157,7 +160,8 @@ def banner(
     ----------
     R equivalent: survey::svyby with svyciprop, svychisq, once per pair.
     """
-    rows, heads = _named(items, "items"), _named(by, "by")
+    rows = _named(items, "items")
+    heads = _named(by, "by")
     if not isinstance(nets, Mapping | None):
         raise EstimationError(
             f"`nets` must map names of items to their nets, as {{'approval': {{'Approve': [...]}}}}; got "
@@ -177,25 +181,29 @@ def banner(
             raise EstimationError(
                 f"`by` must hold variables with one level per respondent; {name!r} is a multiple-response set."
             )
-    made = []
+    tables: list[Table] = []
     for name, item in rows.items():
-        mine = given.get(name)
+        own_nets = given.get(name)
         if total and share != "row":
-            made.append(with_bases(topline(design, item, interval=interval, level=level, nets=mine, missing=missing)))
-        made += [
-            crosstab(design, item, variable, share=share, interval=interval, level=level, nets=mine, missing=missing)
+            tables.append(
+                topline_with_bases(design, item, interval=interval, level=level, nets=own_nets, missing=missing)
+            )
+        tables += [
+            crosstab(
+                design, item, variable, share=share, interval=interval, level=level, nets=own_nets, missing=missing
+            )
             for variable in heads
         ]
     headings = {name: variable.label if isinstance(variable, Item) else name for name, variable in heads.items()}
-    return Banner(tuple(made), headings)
+    return Banner(tuple(tables), headings)
 
 
 def _named(given: Sequence[str | Item], argument: str) -> dict[str, str | Item]:
     """Columns or items by name, checked."""
     several = isinstance(given, Iterable) and not isinstance(given, str | Item | Mapping)
     if not several or not all(isinstance(one, str | Item) for one in given):
-        found = repr(given) if isinstance(given, str | list | tuple) else type(given).__name__
-        raise EstimationError(f"`{argument}` must be a list of column names or codebook items; got {found}.")
+        given_as = repr(given) if isinstance(given, str | list | tuple) else type(given).__name__
+        raise EstimationError(f"`{argument}` must be a list of column names or codebook items; got {given_as}.")
     given = list(given)
     names = [one.name if isinstance(one, Item) else one for one in given]
     if not names or len(set(names)) < len(names):

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from survey.arguments import by_names, check_choice
 from survey.arrays import FloatArray
-from survey.design import Cells, Design, Missing, collapse
+from survey.design import Design, Missing, collapse
 from survey.errors import EstimationError
-from survey.estimation import (
-    Domains,
-    Estimate,
-    IntervalMethod,
-    Share,
-    Statistic,
-    Terms,
-    by_domain,
-    domains_of,
-    effective_size,
-    estimate,
-    judge,
-    mean_statistic,
-    ratio_of_totals,
-)
+from survey.estimation import Estimate, IntervalMethod, Share, effective_size, estimate, judge
 from survey.records import Item
-from survey.tabulation.answers import Nets, answers, question, with_reasons
-from survey.tabulation.columns import letters, table_columns
+from survey.tabulation.answers import Nets, question, with_reasons
+from survey.tabulation.columns import one_column, table_columns
+from survey.tabulation.counts import BASES, Counts, count_answers, shares_of
+from survey.tabulation.letters import letters_of_columns, letters_of_shares
 from survey.tabulation.table import Table
-
-if TYPE_CHECKING:
-    pass
 
 
 def topline(
@@ -61,16 +46,27 @@ def topline(
     ------
     EstimationError : a numeric variable, nets of unknown answers, or no respondent left.
     """
+    table = topline_with_bases(design, item, interval=interval, level=level, nets=nets, missing=missing)
+    return replace(table, frame=table.frame.drop(columns=[*BASES, "column_letter"]))
+
+
+def topline_with_bases(
+    design: Design,
+    item: str | Item,
+    *,
+    interval: IntervalMethod,
+    level: float,
+    nets: Nets | None,
+    missing: Missing | Literal["show"],
+) -> Table:
+    """A topline with the bases and the (empty) column letter of a cross-tabulation, as the total of a banner has."""
     asked = question(item, nets)
     if missing == "show":
         design, asked = with_reasons(design, asked)
         missing = "drop"
     cells = collapse(design, asked.columns, missing)
-    measured, kinds = answers(cells, asked)
-    groups = domains_of(cells, [])
-    made = estimate(cells, mean_statistic(cells, measured, groups), level=level, interval=interval)
-    frame = _tidy(made, kinds).assign(letters="")
-    return Table(asked, None, "column", frame, made.vcov, _counts(cells, measured, groups), cells)
+    counts = count_answers(cells, asked, one_column(cells))
+    return _tabulated(counts, None, "column", interval=interval, level=level)
 
 
 def crosstab(
@@ -112,7 +108,8 @@ def crosstab(
     ----------
     R equivalent: survey::svyby with svyciprop, svychisq.
     """
-    asked, groups_by = question(item, nets), by_names(by)
+    asked = question(item, nets)
+    groups_by = by_names(by)
     check_choice(share, Share, "share")
     if not groups_by:
         raise EstimationError("`by` must name a variable; it is empty. Use `topline` for the shares of everybody.")
@@ -120,83 +117,73 @@ def crosstab(
         if name in asked.columns:
             raise EstimationError(f"`by` must be another variable than the item; got {name!r} twice.")
     cells = collapse(design, [*asked.columns, *groups_by], missing)
-    measured, kinds = answers(cells, asked)
-    columns = table_columns(cells, groups_by, total)
-    groups = columns.groups
-    made = _without_empty_rows(
-        estimate(cells, _shares(cells, measured, groups, share), level=level, interval=interval), cells, measured, share
-    )
-    frame = _tidy(made, kinds * len(groups.labels), _bases(cells, measured, groups))
-    if share == "column":
-        base = cells.n @ groups.indicator
-        frame["letters"] = letters(made, columns, base, len(kinds))
-        frame["column_letter"] = np.repeat(np.array(columns.letter, dtype=object), len(kinds))
-    else:
-        frame = frame.assign(letters="", column_letter="")
+    counts = count_answers(cells, asked, table_columns(cells, groups_by, total=total))
     names = groups_by[0] if len(groups_by) == 1 else tuple(groups_by)
-    return Table(asked, names, share, frame, made.vcov, _counts(cells, measured, groups), cells)
+    return _tabulated(counts, names, share, interval=interval, level=level)
 
 
-def _shares(cells: Cells, measured: Terms, groups: Domains, share: Share) -> Statistic:
-    """Column, row or cell shares, column by column."""
-    if share == "column":
-        return mean_statistic(cells, measured, groups)
-    joint = (groups.indicator[:, :, None] * measured.values[:, None, :]).reshape(len(measured.values), -1)
-    labels, _ = by_domain(groups, measured.labels)
-    base = np.broadcast_to(cells.inside[:, None], joint.shape).astype(np.float64)
+def _tabulated(
+    counts: Counts, by: str | tuple[str, ...] | None, share: Share, *, interval: IntervalMethod, level: float
+) -> Table:
+    """From counts to a table: statistic, estimate, bases, presentation rule, letters."""
+    statistic = shares_of(counts, share)
+    shares = estimate(counts.cells, statistic, level=level, interval=interval)
     if share == "row":
-        given = np.where(cells.weight @ measured.values > 0, measured.values, cells.inside[:, None])
-        base = np.tile(given, len(groups.labels))  # of an answer that nobody gave, everybody, for the time being
-    return ratio_of_totals(cells, labels, joint, base, base > 0)
-
-
-def _without_empty_rows(made: Estimate, cells: Cells, measured: Terms, share: Share) -> Estimate:
-    """Row shares that are unknown, of nobody, in the rows of answers that nobody gave."""
-    empty = np.tile(cells.weight @ measured.values == 0, made.value.size // measured.values.shape[1])
-    if share != "row" or not empty.any():
-        return made
-    parts = (made.value, made.df, made.deff, made.conf_low, made.conf_high)
-    value, df, deff, low, high = (np.where(empty, np.nan, part) for part in parts)
-    vcov, n = np.where(empty | empty[:, None], np.nan, made.vcov), np.where(empty, 0.0, made.n)
-    return replace(made, value=value, vcov=vcov, df=df, n=n, deff=deff, conf_low=low, conf_high=high)
-
-
-def with_bases(table: Table) -> Table:
-    """A topline with the bases that the total of a banner has."""
-    if table.cells is None:
-        return table
-    measured, _ = answers(table.cells, table.asked)
-    bases = _bases(table.cells, measured, domains_of(table.cells, []))
-    place = table.frame.columns.get_loc("kind")
-    parts = [table.frame.iloc[:, :place], bases, table.frame.iloc[:, place:]]
-    return replace(table, frame=pd.concat(parts, axis=1).assign(column_letter=""))
-
-
-def _bases(cells: Cells, measured: Terms, groups: Domains) -> pd.DataFrame:
-    """Unweighted and weighted bases of each cell's row and column, column by column."""
-    n_groups, m = len(groups.labels), len(measured.labels)
-    return pd.DataFrame(
-        {
-            "row_base": np.tile((cells.n @ measured.values).round().astype(np.int64), n_groups),
-            "column_base": np.repeat(cells.n @ groups.indicator, m),
-            "row_base_weighted": np.tile(cells.weight @ measured.values, n_groups),
-            "column_base_weighted": np.repeat(cells.weight @ groups.indicator, m),
-        }
+        shares = _without_empty_rows(shares, counts)
+    frame = _presented(pd.concat([shares.tidy(), counts.bases()], axis=1), counts)
+    frame = _lettered(frame, shares, counts) if by is not None and share == "column" else _unlettered(frame)
+    return Table(
+        asked=counts.asked,
+        by=by,
+        share=share,
+        frame=frame,
+        vcov=shares.vcov,
+        count=counts.count.ravel(),
+        cells=counts.cells,
     )
 
 
-def _counts(cells: Cells, measured: Terms, groups: Domains) -> FloatArray:
-    """(k,) respondents in each cell, column by column."""
-    by_column = (cells.n[:, None] * groups.indicator).T @ measured.values
-    counts: FloatArray = by_column.round().ravel()
-    return counts
+def _without_empty_rows(shares: Estimate, counts: Counts) -> Estimate:
+    """Row shares that are unknown, of nobody, in the rows of answers that nobody gave."""
+    empty = np.tile(counts.row_weight == 0, len(counts.count))
+    if not empty.any():
+        return shares
+
+    def blank(part: FloatArray) -> FloatArray:
+        """NaN in the empty rows."""
+        return np.where(empty, np.nan, part)
+
+    return replace(
+        shares,
+        value=blank(shares.value),
+        vcov=np.where(empty | empty[:, None], np.nan, shares.vcov),
+        df=blank(shares.df),
+        n=np.where(empty, 0.0, shares.n),
+        deff=blank(shares.deff),
+        conf_low=blank(shares.conf_low),
+        conf_high=blank(shares.conf_high),
+    )
 
 
-def _tidy(made: Estimate, kinds: Sequence[str], bases: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Estimates with bases, kinds and marks."""
-    frame = made.tidy()
-    if bases is not None:
-        frame = pd.concat([frame, bases], axis=1)
-    p, error, n, df = (frame[name].to_numpy() for name in ("estimate", "std_error", "n", "df"))
-    frame = frame.assign(n_eff=effective_size(p, error, n, df), kind=list(kinds))
-    return judge(frame)
+def _presented(frame: pd.DataFrame, counts: Counts) -> pd.DataFrame:
+    """Shares with the kind of their row, and whether they may be shown.
+
+    That is decided by the effective size of Korn and Graubard, at most n, whatever interval is printed.
+    """
+    share, std_error, n, df = (frame[name].to_numpy() for name in ("estimate", "std_error", "n", "df"))
+    n_eff = effective_size(share, std_error, n=n, df=df)
+    return judge(frame.assign(n_eff=n_eff, kind=counts.kinds * len(counts.count)))
+
+
+def _lettered(frame: pd.DataFrame, shares: Estimate, counts: Counts) -> pd.DataFrame:
+    """Shares with the letters of the columns that they exceed, and that of their own."""
+    own = np.array(letters_of_columns(counts.columns), dtype=object)
+    return frame.assign(
+        letters=letters_of_shares(shares, counts.columns, counts.column_base),
+        column_letter=np.repeat(own, len(counts.kinds)),
+    )
+
+
+def _unlettered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Shares without letters: those of rows or cells, and those of everybody, are compared with none."""
+    return frame.assign(letters="", column_letter="")

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray
 from survey.console import console
 from survey.design import Cells
 from survey.errors import DisclosureError, EstimationError
-from survey.estimation import (
-    Share,
-    TestResult,
-    domains_of,
-)
-from survey.inference import (
-    RAO_SCOTT,
-    WALD,
-    RaoScott,
-    TestMethod,
-    TwoWay,
-    independence_test,
-    multiple_response,
-    multiple_response_test,
-    two_way,
-)
+from survey.estimation import Share, TestResult, domains_of
+from survey.inference import TestMethod
 from survey.tabulation.answers import Question
-from survey.tabulation.columns import within
+from survey.tabulation.independence import independence, independence_row, within
 from survey.tidy import CONFIDENTIAL, gives_copies
 
 if TYPE_CHECKING:
@@ -85,7 +69,7 @@ class Table:
         ]
         lettered = "letters" in self.frame.columns and (self.frame["letters"].fillna("") != "").any()
         note = "letters: columns whose share is lower (t tests, Holm within a row, 5%)" if lettered else ""
-        return console(f"{self.title or self.item}{by}", self.frame, columns, note)
+        return console(f"{self.title or self.item}{by}", self.frame, columns, note=note)
 
     @property
     def item(self) -> str:
@@ -134,7 +118,7 @@ class Table:
         ----------
         R equivalent: survey::svychisq.
         """
-        return _test(self.tested_cells("test"), self.asked, self.by_columns, method)
+        return independence(self.tested_cells("test"), self.asked, self.by_columns, method=method)
 
     def test_within(self, method: TestMethod = "rao-scott-f") -> pd.DataFrame:
         """Test, within each level of the outer by-variable, that rows and inner columns are independent.
@@ -153,14 +137,15 @@ class Table:
         ------
         EstimationError : a table whose columns are not nested, a protected table, or an unknown method.
         """
-        cells, by = self.tested_cells("test_within"), self.by_columns
+        cells = self.tested_cells("test_within")
+        by = self.by_columns
         if len(by) < 2:
             raise EstimationError(
                 f"`test_within` needs nested columns, as by=['income', 'gender'] makes them; got by={by[0]!r}."
             )
         levels = domains_of(cells, by[:1])
         rows = [
-            tested(within(cells, levels.indicator[:, place]), self.asked, by[1:], method)
+            independence_row(within(cells, levels.indicator[:, place]), self.asked, by[1:], method=method)
             for place in range(len(levels.labels))
         ]
         return pd.concat([levels.labels, pd.concat(rows, ignore_index=True)], axis=1)
@@ -214,35 +199,3 @@ class Table:
                 f"`{method}` needs respondents' cells, which a protected table does not keep. Test before `protect`."
             )
         return self.cells
-
-
-def tested(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) -> pd.DataFrame:
-    """The test of one table as one row: term, statistic, df1, df2, p_value, method, note.
-
-    Where the table has nothing to test, numbers are NaN and the note says why.
-    """
-    if method not in (*RAO_SCOTT, *WALD):
-        raise EstimationError(f"`method` must be one of {', '.join((*RAO_SCOTT, *WALD))}; got {method!r}.")
-    try:
-        result = _test(cells, asked, by, method)
-    except EstimationError as error:
-        result = TestResult(np.nan, np.nan, np.nan, np.nan, method, str(error))
-    columns = ["statistic", "df1", "df2", "p_value", "method", "note"]
-    return pd.DataFrame([[asked.name, *(getattr(result, name) for name in columns)]], columns=["term", *columns])
-
-
-def _test(cells: Cells, asked: Question, by: Sequence[str], method: TestMethod) -> TestResult:
-    """Test that the answers are independent of the groups that the by-variables make."""
-    groups = domains_of(cells, by)
-    n_groups, group = len(groups.labels), groups.indicator.argmax(axis=1)
-    empty = int(np.prod([groups.labels[name].nunique() for name in by])) - n_groups
-    note = f"Combinations of {', '.join(by)} without respondents, left out: {empty}." if empty else ""
-    if asked.multiple:
-        options = multiple_response(cells, asked.options, by[-1], asked.labels)
-        if len(by) > 1:
-            options = replace(options, group=group, groups=n_groups, note=f"{options.note} {note}".strip())
-        return multiple_response_test(cells, options, cast("RaoScott", method))
-    table = two_way(cells, asked.name, by[-1])
-    if len(by) > 1:
-        table = TwoWay(table.row, group, (table.shape[0], n_groups), f"{table.note} {note}".strip())
-    return independence_test(cells, table, method)

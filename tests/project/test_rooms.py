@@ -39,8 +39,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "imputation": ("rubin", "pooled_results", "pooling"),
     "tabulation": (
-        *("answers", "columns", "table", "crosstabs", "banners", "suppression", "protection"),
-        *("publication_rows", "publication"),
+        *("answers", "columns", "letters", "counts", "independence", "table", "crosstabs", "banners"),
+        *("suppression", "protection", "publication_rows", "publication"),
     ),
     "report": ("phrases", "page"),
     "cli": ("commands",),

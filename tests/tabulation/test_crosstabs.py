@@ -14,7 +14,7 @@ import survey
 from survey.design import collapse
 from survey.inference.independence import multiple_response, multiple_response_test
 from survey.records.items import Item, Level
-from survey.tabulation.columns import column_letters
+from survey.tabulation.letters import column_letters
 from tests.estimation.test_means import APPROVAL, BENEFITS, design, respondents
 from tests.reference.test_anes2020 import respondents as anes
 from tests.reference_data import (
@@ -204,9 +204,9 @@ def test_letters_of_a_block_are_those_of_its_part_of_the_covariance(seed: int) -
     frame = table.tidy()
     for block in (slice(0, 6), slice(6, 12)):
         base = frame["column_base"].to_numpy(dtype=float)[block][::2]
-        df = float(frame["column_base"].iloc[::2].sum() - 1)
+        df = base[:, None] + base - 1  # of a pair: respondents of both columns less the one stratum
         value, vcov = frame["estimate"].to_numpy()[block], table.vcov[block, block]
-        assert frame["letters"].tolist()[block] == column_letters(value, vcov, base, np.full((3, 3), df), 2, 3)
+        assert frame["letters"].tolist()[block] == column_letters(value, vcov, base=base, df=df)
 
 
 # Multiple responses -----------------------------------------------------------------------------------------
