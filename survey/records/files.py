@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ Failure = tuple[object, str, object, str]
 
 PLAIN_NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][-+]?\d+)?"
 """Text that is a number and nothing else: 007 and 1e999 are not."""
+
+ROWS_AT_ONCE = 5_000
+"""Rows of text that are turned into columns at a time: the lists of all of them would take too much memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,65 +111,101 @@ def _first_of_each(frame: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame,
 
 def _read_csv(path: Path) -> RecordFile:
     """Read text as it stands; a row with too few or too many fields is a failure of its own."""
-    import pyarrow as arrow  # type: ignore[import-untyped]
-    import pyarrow.csv as arrow_csv  # type: ignore[import-untyped]
-
     content = path.read_bytes()
+    _check_text(content, path)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    rows = filter(None, csv.reader(_lines(content), delimiter=delimiter))  # a blank line is no row
+    misfits: dict[int, int] = {}
     try:
-        text_of_file = content.decode("utf-8")
+        names = next(rows, [])
+        if len(names) == 1 and ";" in names[0]:
+            raise RecordsError(
+                f"`path` must be separated by commas; {path.name} is separated by semicolons. "
+                "Save it with commas, or as .xlsx."
+            )
+        blocks = list(_csv_blocks(rows, len(names), misfits))
+    except csv.Error as error:
+        # The only thing that the reader refuses is a field of more than 131,072 characters: a quotation mark is open.
+        raise _open_quote(path) from error
+    if not names:
+        raise RecordsError(f"`path` must hold records; {path.name} has only blank lines. Export it again.")
+    texts = _csv_texts(content, delimiter=delimiter, rows=misfits)
+    unread: list[Failure] = [
+        (row, "", texts[row], f"the row has {fields} fields, the header {len(names)}")
+        for row, fields in misfits.items()
+    ]
+    frame, failures = _first_of_each(pd.concat(blocks, ignore_index=True), names)
+    return RecordFile(frame, failures=(*failures, *unread))
+
+
+def _check_text(content: bytes, path: Path) -> None:
+    """Refuse what is no UTF-8 text, and text with an open quotation mark."""
+    try:
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error
-    if "\0" in text_of_file:
+    if "\0" in text:
         raise _not_utf8(path)
     # One open quotation mark in the last column would make all rows below it a single answer.
     if content.count(b'"') % 2:
         raise _open_quote(path)
-    bad: list[Failure] = []
 
-    def note_bad_row(row: Any) -> str:
-        rule = f"the row has {row.actual_columns} fields, the header {row.expected_columns}"
-        bad.append((row.number - 1, "", row.text, rule))
-        return "skip"
 
-    parse = arrow_csv.ParseOptions(
-        delimiter="\t" if path.suffix.lower() == ".tsv" else ",",
-        newlines_in_values=True,
-        invalid_row_handler=note_bad_row,
-    )
-    # Without a name for each column arrow takes the header, whose names may repeat: read it as data.
-    read = arrow_csv.ReadOptions(autogenerate_column_names=True, use_threads=False)
+def _lines(content: bytes) -> io.TextIOWrapper:
+    """Lines of a file with their ends, which newline="" leaves as they are, also between quotation marks."""
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
+
+
+def _csv_blocks(rows: Iterator[list[str]], width: int, misfits: dict[int, int]) -> Iterator[pd.DataFrame]:
+    """Cells, some rows at a time; a row that does not fit is left empty, and `misfits` gets its number of fields."""
+    # Equal answers become one object: a survey has few of them.
+    same: dict[str | None, str | None] = {}
+    first = 1
+    yield pd.DataFrame(columns=range(width), dtype="str")
+    while block := list(islice(rows, ROWS_AT_ONCE)):
+        misfits |= {row: len(fields) for row, fields in enumerate(block, start=first) if len(fields) != width}
+        cells = [fields if len(fields) == width else [None] * width for fields in block]
+        columns = [list(map(same.setdefault, column, column)) for column in zip(*cells, strict=True)]
+        yield pd.DataFrame(dict(enumerate(columns)), dtype="str")
+        first += len(block)
+
+
+def _csv_texts(content: bytes, *, delimiter: str, rows: Collection[int]) -> dict[int, str]:
+    """Text from which some rows were read, by their numbers; the header is row 0."""
+    if not rows:
+        return {}
+    lines: list[str] = []
+    texts: dict[int, str] = {}
+
+    def remembered() -> Iterator[str]:
+        for line in _lines(content):
+            lines.append(line)
+            yield line
+
+    row = -1
+    for fields in csv.reader(remembered(), delimiter=delimiter):
+        if fields:
+            row += 1
+        if fields and row in rows:
+            texts[row] = "".join(lines).rstrip("\r\n")
+        lines.clear()
+    return texts
+
+
+def check_parquet(path: Path) -> None:
+    """Refuse a Parquet file where the package that reads and writes it is not installed."""
     try:
-        with arrow_csv.open_csv(path, read_options=read, parse_options=parse) as stream:
-            text = [arrow.field(name, arrow.string()) for name in stream.schema.names]
-        convert = arrow_csv.ConvertOptions(column_types=arrow.schema(text), strings_can_be_null=False)
-        table = arrow_csv.read_csv(path, read_options=read, parse_options=parse, convert_options=convert)
-    except arrow.ArrowInvalid as error:
-        if "straddling" in str(error):
-            raise _open_quote(path) from error
-        raise _unreadable(path, error) from error
-    cells = table.to_pandas()
-    names = [str(name) for name in cells.iloc[0]]
-    if len(names) == 1 and ";" in names[0]:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
         raise RecordsError(
-            f"`path` must be separated by commas; {path.name} is separated by semicolons. "
-            "Save it with commas, or as .xlsx."
-        )
-    frame, failures = _first_of_each(cells.iloc[1:].reset_index(drop=True), names)
-    return RecordFile(_with_gaps(frame, bad), failures=(*failures, *dict.fromkeys(bad)))
-
-
-def _with_gaps(frame: pd.DataFrame, bad: list[Failure]) -> pd.DataFrame:
-    """Put an empty row where one was skipped, so that the rows after it keep their number."""
-    skipped = {int(str(failure[0])) - 1 for failure in bad}
-    if not skipped:
-        return frame
-    total = len(frame) + len(skipped)
-    frame.index = pd.Index([row for row in range(total) if row not in skipped])
-    return frame.reindex(range(total))
+            f"`path` must not be a .parquet file where pyarrow is not installed; got {path.name!r}. "
+            'Install it with: pip install "opinion-survey[parquet]".'
+        ) from error
 
 
 def _read_parquet(path: Path) -> RecordFile:
     """Read a Parquet file; labelled columns come as categoricals."""
+    check_parquet(path)
     import pyarrow as arrow
 
     try:

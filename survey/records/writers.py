@@ -13,6 +13,7 @@ import pandas as pd
 
 from survey.errors import RecordsError
 from survey.records.encoding import CodedFrame
+from survey.records.files import check_parquet
 
 
 def write_file(path: Path, coded: CodedFrame) -> None:
@@ -67,6 +68,7 @@ def _write_csv(path: Path, coded: CodedFrame) -> None:
 
 def _write_parquet(path: Path, coded: CodedFrame) -> None:
     """Write codes with their types."""
+    check_parquet(path)
     coded.frame.to_parquet(path, index=False)
 
 
