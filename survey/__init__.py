@@ -31,6 +31,7 @@ from survey.estimation import (
 )
 from survey.imputation import PooledEstimate, PooledFit, pool
 from survey.inference import compare, goodness_of_fit, rank_test, t_test
+from survey.installation import VERSION, check_neighbours
 from survey.models import (
     ModelComparison,
     OrdinalFit,
@@ -147,3 +148,11 @@ __all__ = [
     "weight_summary",
     "write_respondents",
 ]
+
+__version__ = VERSION
+check_neighbours()
+
+
+def __dir__() -> list[str]:
+    """Public names: what `dir(survey)` and completion show."""
+    return sorted([*__all__, "__version__"])

@@ -63,6 +63,10 @@ class DisclosureError(SurveyError):
     """A result that would show too few respondents."""
 
 
+class InstallationError(SurveyError, ImportError):
+    """Files of another distribution lie among those of the package."""
+
+
 def shown(value: object) -> str:
     """A value as a message prints it: `repr`, without the wrapping of numpy scalars."""
     item = getattr(value, "item", None)

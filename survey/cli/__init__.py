@@ -1,7 +1,37 @@
-"""The `survey` command: what the functions do, for a file and its codebook, from a terminal."""
+"""The `survey` command, also installed as `opinion-survey`: what the functions do, from a terminal.
+
+What is imported here must be there even where another distribution has overwritten `survey/__init__.py`, so that the
+command can say so; see `survey.installation`.
+"""
 
 from __future__ import annotations
 
-from survey.cli.commands import main
+import sys
+from collections.abc import Sequence
+
+from survey.errors import InstallationError
+from survey.installation import check_face, check_neighbours
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, where the package is what it should be.
+
+    Parameters
+    ----------
+    arguments : words after `survey`; those of the command line unless given.
+
+    Returns
+    -------
+    0; 1 where the package refuses, with its message on standard error.
+    """
+    try:
+        check_neighbours()
+        check_face(sys.modules.get("survey"))
+    except InstallationError as error:
+        sys.stderr.write(f"survey: {error}\n")
+        return 1
+    from survey.cli.commands import main as command
+
+    return command(arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +13,7 @@ import pandas as pd
 from survey.design import Design, LonelyPSU
 from survey.errors import SurveyError
 from survey.estimation import Share
+from survey.installation import DISTRIBUTION, VERSION
 from survey.models import LinkName, average_effects, ordinal
 from survey.records import LABELLED, Codebook, read_respondents, write_respondents
 from survey.tabulation import Table, crosstab, topline
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="survey", description="Survey estimates for a file of respondents and its codebook."
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {VERSION}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     validate = commands.add_parser("validate", help="check a file against its codebook")
@@ -248,11 +248,3 @@ def _table(frame: pd.DataFrame) -> str:
     """A frame as text."""
     text: str = frame.to_string(index=False, float_format="{:.4g}".format)
     return text
-
-
-def _version() -> str:
-    """Version of the package."""
-    try:
-        return f"opinion-survey {version('opinion-survey')}"
-    except PackageNotFoundError:
-        return "opinion-survey, not installed"
