@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from survey.design.calibrations import Calibration
 from survey.design.cells import CalibrationCells, Cells
 from survey.design.codes import code_values, compress, margin_codes, mixed_radix, sum_by_code
-from survey.design.design import Calibration, Design, LonelyDomain, LonelyPSU, check_design
+from survey.design.design import Design, LonelyDomain, LonelyPSU, check_design
 from survey.design.grouping import Missing, collapse
 from survey.design.replicates import ReplicateKind, Replicates
 from survey.design.stages import Stage

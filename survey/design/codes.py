@@ -12,6 +12,7 @@ from survey.arrays import FloatArray, IntArray
 from survey.errors import EstimationError, shown
 
 DENSE_KEYS = 1 << 20  # a key space up to this size is counted in one array instead of being hashed
+LARGEST_KEY = 1 << 60  # keys beyond it would leave 64 bits
 
 
 def sum_by_code(codes: IntArray, values: FloatArray, size: int = 0) -> FloatArray:
@@ -40,13 +41,15 @@ def mixed_radix(codes: Sequence[IntArray], sizes: Sequence[int], n: int) -> tupl
 
     Missing codes (-1) give keys without meaning; the caller leaves those rows out.
     """
-    key, size = np.zeros(n, dtype=np.int64), 1
+    key: IntArray = np.zeros(n, dtype=np.int64)
+    size = 1
     for code, levels in zip(codes, sizes, strict=True):
-        if size * max(levels, 1) >= 1 << 60:
+        radix = max(levels, 1)
+        if size * radix >= LARGEST_KEY:  # number the combinations so far anew: there are n at most
             key, uniques = pd.factorize(key)
             size = len(uniques)
-        key = key * max(levels, 1) + code
-        size *= max(levels, 1)
+        key = key * radix + code
+        size *= radix
     return key, size
 
 
@@ -76,8 +79,9 @@ def margin_codes(frame: pd.DataFrame, margin: Sequence[str], targets: pd.Series[
             return np.append(position, -1)[column.cat.codes.to_numpy()]
         return targets.index.get_indexer(pd.Index(column))
     coded = [code_values(frame[name]) for name in margin]
-    key, size = mixed_radix([codes for codes, _ in coded], [len(values) for _, values in coded], len(frame))
+    sizes = [len(values) for _, values in coded]
+    key, size = mixed_radix([codes for codes, _ in coded], sizes, len(frame))
     known = np.all([codes >= 0 for codes, _ in coded], axis=0)
     dense, first = compress(np.where(known, key, size), size + 1)
-    found = pd.MultiIndex.from_arrays([np.asarray(values)[codes[first]] for codes, values in coded])
-    return np.where(known, targets.index.get_indexer(found)[dense], -1)
+    combinations = pd.MultiIndex.from_arrays([np.asarray(values)[codes[first]] for codes, values in coded])
+    return np.where(known, targets.index.get_indexer(combinations)[dense], -1)

@@ -12,7 +12,8 @@ import pandas as pd
 from survey.arrays import FloatArray
 from survey.errors import DesignError, did_you_mean, shown, some
 
-LARGEST, SMALLEST = 1e100, 1e-100  # beyond these the squares of weights leave double precision
+LARGEST = 1e100  # beyond these the squares of weights leave double precision
+SMALLEST = 1e-100
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
@@ -61,6 +62,16 @@ def names_of(names: str | Sequence[str] | None, argument: str) -> list[str]:
 def brief(value: object) -> str:
     """What was given: simple values as they are, others by their type."""
     return shown(value) if isinstance(value, int | float | list | tuple) else type(value).__name__
+
+
+def check_stages(frame: pd.DataFrame, names: Sequence[str], argument: str, *, stages: int) -> None:
+    """Raise unless the columns of an argument exist, have no missing value and are no more than the stages."""
+    if len(names) > stages:
+        raise DesignError(
+            f"`{argument}` names {len(names)} stages, but the design has {stages}. Give at most one column per stage."
+        )
+    for name in names:
+        check_column(frame, name, argument)
 
 
 def check_column(frame: pd.DataFrame, name: str, argument: str) -> None:

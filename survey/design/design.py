@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -11,7 +11,8 @@ import pandas as pd
 
 from survey.arguments import check_choice, check_kind, check_switch
 from survey.arrays import BoolArray, FloatArray
-from survey.design.columns import as_pandas, check_column, check_name, names_of, weights_of
+from survey.design.calibrations import Calibration
+from survey.design.columns import as_pandas, check_name, check_stages, names_of, weights_of
 from survey.design.domains import rows_inside
 from survey.design.replicates import ReplicateKind, Replicates, check_replicates, scales_of
 from survey.design.stages import Stage, stages_of
@@ -20,55 +21,6 @@ from survey.tidy import gives_copies
 
 LonelyPSU = Literal["fail", "adjust", "average", "certainty", "remove"]
 LonelyDomain = Literal["keep", "adjust"]
-StepMethod = Literal["rake", "poststratify", "calibrate", "trim", "nonresponse"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """One step of weighting: what the weights were tied to, and how.
-
-    Attributes
-    ----------
-    method : "rake", "poststratify", "calibrate", "trim" or "nonresponse".
-    margins : the variables of each margin, in the order they were given; of "nonresponse", its cells.
-    targets : per margin, a Series of totals indexed by level.
-    before : (n,) weights before this step.
-    after : (n,) weights after this step.
-    again : from (n,) weights of a replicate before this step to those after it.
-    iterations : passes over the margins, Newton steps or rounds of trimming.
-    largest_gap : largest remaining distance from a target, as a share of the total.
-    tolerance : gap at which the iteration stops.
-    totals : numeric variables and their population totals.
-    distance : distance of "calibrate".
-    bounds : lowest and highest ratio of the weight after to the weight before ("calibrate"), or lowest and
-        highest weight ("trim").
-    responded : variable of "nonresponse" that tells who answered.
-    sharers : (n,) rows that trimmed weight is shared among, of "trim".
-    of_shares : whether the targets were shares: they then go with the sum of the weights, which another sample, or a
-        replicate, would have had otherwise.
-    """
-
-    method: StepMethod
-    margins: tuple[tuple[str, ...], ...]
-    targets: tuple[pd.Series[float], ...]
-    before: FloatArray
-    after: FloatArray
-    again: Callable[[FloatArray], FloatArray] = field(repr=False)
-    iterations: int
-    largest_gap: float
-    tolerance: float
-    totals: Mapping[str, float] = field(default_factory=dict)
-    distance: str | None = None
-    bounds: tuple[float, float] | None = None
-    responded: str | None = None
-    sharers: BoolArray | None = None
-    of_shares: bool = False
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Names of all variables that the step rests on, each once."""
-        named = [name for margin in self.margins for name in margin]
-        return tuple(dict.fromkeys([*named, *self.totals, *([self.responded] if self.responded else [])]))
 
 
 @gives_copies("data")
@@ -133,62 +85,70 @@ class Design:
         if self.stages:
             return  # made by `replace` from a design that was checked
         frame = as_pandas(self.data)
-        check_choice(self.lonely_psu, LonelyPSU, "lonely_psu", DesignError)
-        check_choice(self.lonely_domain, LonelyDomain, "lonely_domain", DesignError)
+        self._check_rules()
+        check_name(self.weight, "weight")
+        check_name(self.psu, "psu")
+        strata = names_of(self.strata, "strata")
+        fpc = names_of(self.fpc, "fpc")
+        clusters = [*names_of(self.psu, "psu"), *names_of(self.ssu, "ssu")]
+        if self.ssu is not None and self.psu is None:
+            raise DesignError("`ssu` names units below the PSUs, but `psu` is None. Give `psu` as well.")
+        for argument, names in (("strata", strata), ("psu/ssu", clusters), ("fpc", fpc)):
+            check_stages(frame, names, argument, stages=max(len(clusters), 1))
+        stages, probability = stages_of(frame, strata, clusters, fpc, nest=self.nest)
+        if self.weight is not None:
+            base_weights = weights_of(frame, self.weight)
+        elif not fpc:
+            base_weights = np.ones(len(frame))
+        elif len(fpc) < len(clusters):
+            raise DesignError(
+                f"`weight` is None, so `fpc` must give the fractions of all {len(clusters)} stages; it names "
+                f"{len(fpc)}. Name a weight column or the missing population sizes."
+            )
+        else:
+            base_weights = 1.0 / probability
+        base_weights.flags.writeable = False
+        object.__setattr__(self, "data", frame)
+        object.__setattr__(self, "stages", stages)
+        object.__setattr__(self, "base_weights", base_weights)
+
+    def _check_rules(self) -> None:
+        """Raise unless the rules of the design are ones that it can have."""
+        check_choice(self.lonely_psu, LonelyPSU, "lonely_psu", error=DesignError)
+        check_choice(self.lonely_domain, LonelyDomain, "lonely_domain", error=DesignError)
         if self.lonely_domain == "adjust" and self.lonely_psu not in ("adjust", "average"):
             raise DesignError(
                 f'`lonely_domain`="adjust" applies the rule of `lonely_psu` to domains, which must be "adjust" or '
                 f'"average"; it is {self.lonely_psu!r}. Choose one of these, or lonely_domain="keep".'
             )
         check_switch(self.nest, "nest")
-        for argument, name in (("weight", self.weight), ("psu", self.psu)):
-            check_name(name, argument)
-        strata, fpc = names_of(self.strata, "strata"), names_of(self.fpc, "fpc")
-        clusters = [*names_of(self.psu, "psu"), *names_of(self.ssu, "ssu")]
-        if self.ssu is not None and self.psu is None:
-            raise DesignError("`ssu` names units below the PSUs, but `psu` is None. Give `psu` as well.")
-        for argument, names in (("strata", strata), ("psu/ssu", clusters), ("fpc", fpc)):
-            if len(names) > max(len(clusters), 1):
-                raise DesignError(
-                    f"`{argument}` names {len(names)} stages, but the design has {max(len(clusters), 1)}. "
-                    "Give at most one column per stage."
-                )
-            for name in names:
-                check_column(frame, name, argument)
-        stages, probability = stages_of(frame, strata, clusters, fpc, nest=self.nest)
-        if self.weight is not None:
-            weights = weights_of(frame, self.weight)
-        else:
-            if fpc and len(fpc) < len(clusters):
-                raise DesignError(
-                    f"`weight` is None, so `fpc` must give the fractions of all {len(clusters)} stages; it names "
-                    f"{len(fpc)}. Name a weight column or the missing population sizes."
-                )
-            weights = np.ones(len(frame)) if not fpc else 1.0 / probability
-        weights.flags.writeable = False
-        for name, value in (("data", frame), ("stages", stages), ("base_weights", weights)):
-            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         """Who was sampled and how, as the console shows it."""
-        first, weights = self.stages[0], self.weights[self.weights > 0]
+        weights = self.weights[self.weights > 0]
         domain = "" if self.in_domain is None else f" of {len(self.data)}, a domain"
-        clusters = int(first.n_h.sum()) if first.cluster is not None else len(self.data)
-        units = "PSUs" if first.cluster is not None else "PSUs (each row its own)"
-        strata = f" in {first.n_h.size} strata" if self.strata is not None else ""
-        stages = f"; {len(self.stages)} stages" if len(self.stages) > 1 else ""
-        sampled = f"{clusters} {units}{strata}{stages}, {self.df:g} degrees of freedom"
-        if self.replicates is not None:
-            sampled = f"{self.replicates.weights.shape[1]} {self.replicates.kind} replicates"
         steps = [
             f"{step.method} ({', '.join(step.variables)})" if step.variables else step.method
             for step in self.calibrations
         ]
         return (
-            f"Design of {self.n} respondents{domain}\n{sampled}\n"
+            f"Design of {self.n} respondents{domain}\n{self._sampled()}\n"
             f"weights {weights.min():.4g} to {weights.max():.4g}, sum {weights.sum():.6g}"
             + (f"\nsteps of weighting: {', '.join(steps)}" if steps else "")
         )
+
+    def _sampled(self) -> str:
+        """How the respondents were sampled, in words."""
+        if self.replicates is not None:
+            return f"{self.replicates.weights.shape[1]} {self.replicates.kind} replicates"
+        first = self.stages[0]
+        if first.cluster is None:
+            clusters = f"{len(self.data)} PSUs (each row its own)"
+        else:
+            clusters = f"{int(first.n_h.sum())} PSUs"
+        strata = f" in {first.n_h.size} strata" if self.strata is not None else ""
+        stages = f"; {len(self.stages)} stages" if len(self.stages) > 1 else ""
+        return f"{clusters}{strata}{stages}, {self.df:g} degrees of freedom"
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -261,7 +221,7 @@ class Design:
         ----------
         Wolter (2007), ch. 3-5; Fay and Train (1995) for SDR. R equivalent: survey::svrepdesign.
         """
-        check_choice(kind, ReplicateKind, "kind", DesignError)
+        check_choice(kind, ReplicateKind, "kind", error=DesignError)
         check_switch(mse, "mse")
         if weight is None:
             raise DesignError("`weight` must name the column of full-sample weights; got None.")
@@ -270,11 +230,12 @@ class Design:
             raise DesignError(f"`replicates` must name two columns or more, each once; got {len(names)}: {names[:5]}.")
         design = cls(data, weight=weight)
         columns = [weights_of(design.frame, name, "replicates") for name in names]
-        made = Replicates(kind, np.column_stack(columns), *scales_of(kind, len(names), rho, scale, rscales), mse)
-        check_replicates(made.weights, design.base_weights, design.data.index)
-        for array in (made.weights, made.rscales):
-            array.flags.writeable = False
-        return replace(design, replicates=made)
+        factor, factors = scales_of(kind, len(names), rho=rho, scale=scale, rscales=rscales)
+        given = Replicates(kind=kind, weights=np.column_stack(columns), scale=factor, rscales=factors, mse=mse)
+        check_replicates(given.weights, design.base_weights, design.data.index)
+        given.weights.flags.writeable = False
+        given.rscales.flags.writeable = False
+        return replace(design, replicates=given)
 
     def domain(self, condition: str | pd.Series[bool] | BoolArray) -> Design:
         """Restrict estimates to a domain; its complement keeps its rows, with weight zero.
@@ -297,9 +258,9 @@ class Design:
         if self.in_domain is not None:
             inside = inside & self.in_domain
         if not (self.full_weights[inside] > 0).any():
-            shown = repr(condition) if isinstance(condition, str) else "the condition"
+            tested = repr(condition) if isinstance(condition, str) else "the condition"
             raise DesignError(
-                f"`condition` must hold for someone; {shown} is true for no respondent with a positive "
+                f"`condition` must hold for someone; {tested} is true for no respondent with a positive "
                 "weight. Check the spelling of its levels."
             )
         inside.flags.writeable = False
@@ -308,4 +269,4 @@ class Design:
 
 def check_design(design: object) -> None:
     """Raise unless the first argument of a function is a design, not the frame that one is made of."""
-    check_kind(design, Design, "design", DesignError)
+    check_kind(design, Design, "design", error=DesignError)

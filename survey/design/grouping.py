@@ -12,9 +12,10 @@ from scipy import sparse
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
+from survey.design.calibrations import Calibration
 from survey.design.cells import CalibrationCells, Cells, Entries, ReplicateCells
 from survey.design.codes import code_values, compress, margin_codes, mixed_radix, sum_by_code
-from survey.design.design import Calibration, Design, check_design
+from survey.design.design import Design, check_design
 from survey.errors import EstimationError, did_you_mean, some
 
 Missing = Literal["drop", "fail"]

@@ -50,7 +50,12 @@ class Replicates:
 
 
 def scales_of(
-    kind: ReplicateKind, size: int, rho: float | None, scale: float | None, rscales: Sequence[float] | None
+    kind: ReplicateKind,
+    size: int,
+    *,
+    rho: float | None,
+    scale: float | None,
+    rscales: Sequence[float] | None,
 ) -> tuple[float, FloatArray]:
     """Scale and (R,) rscales of a kind of replicates, where they are not given."""
     if (kind == "Fay") != (rho is not None):
@@ -112,7 +117,8 @@ def rank(weights: FloatArray) -> int:
     """
     live = weights[weights.any(axis=1)]
     size = live.max(axis=1)
-    mark = (live / size[:, None]) @ np.random.default_rng(0).normal(size=live.shape[1])  # multiples have equal marks
+    # Multiples have equal marks: the projection of the row, scaled to a maximum of 1, on a fixed random direction.
+    mark = (live / size[:, None]) @ np.random.default_rng(0).normal(size=live.shape[1])
     _, first, group = np.unique(mark.round(9), return_index=True, return_inverse=True)
     length = np.sqrt(np.bincount(group, weights=size**2)) / size[first]
     rows = live[first] * length[:, None]
@@ -123,17 +129,24 @@ def rank(weights: FloatArray) -> int:
                 return int(columns.shape[1])
         except np.linalg.LinAlgError:
             pass
-    basis, found = np.empty((first.size, min(columns.shape)), order="F"), 0
-    for start in range(0, columns.shape[1], RANK_BLOCK):  # Gram-Schmidt, twice for what rounding left
-        block, before = columns[:, start : start + RANK_BLOCK], found
-        for _ in range(2):
+    return _independent(columns)
+
+
+def _independent(columns: FloatArray) -> int:
+    """Number of (m, R) columns of length 1 that are not combinations of columns before them: Gram-Schmidt."""
+    basis = np.empty((columns.shape[0], min(columns.shape)), order="F")
+    size = 0
+    for start in range(0, columns.shape[1], RANK_BLOCK):
+        block = columns[:, start : start + RANK_BLOCK]
+        before = size
+        for _ in range(2):  # twice, for what rounding left
             block = block - basis[:, :before] @ (basis[:, :before].T @ block)
         for rest in block.T:
             for _ in range(2):
-                rest = rest - basis[:, before:found] @ (basis[:, before:found].T @ rest)
-            if found < basis.shape[1] and np.linalg.norm(rest) > RANK_TOLERANCE:
-                basis[:, found] = rest / np.linalg.norm(rest)
-                found += 1
-        if found == basis.shape[1]:
+                rest = rest - basis[:, before:size] @ (basis[:, before:size].T @ rest)
+            if size < basis.shape[1] and np.linalg.norm(rest) > RANK_TOLERANCE:
+                basis[:, size] = rest / np.linalg.norm(rest)
+                size += 1
+        if size == basis.shape[1]:
             break
-    return found
+    return size

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from survey.arrays import FloatArray, IntArray
 from survey.errors import DesignError, shown
 
+ROUNDING = 1e-12  # by which a sampling fraction may exceed 1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
@@ -61,13 +63,16 @@ def stages_of(
         else:
             labels = np.array(["the whole sample"], dtype=object)
         if clusters:
-            cluster, stratum_of = _clusters(frame, clusters[level], stratum, labels, nest=nest or level > 0)
+            cluster, stratum_of = _clusters(
+                frame, clusters[level], stratum=stratum, labels=labels, nest=nest or level > 0
+            )
         else:
-            cluster, stratum_of = np.arange(n), stratum
+            cluster = np.arange(n)
+            stratum_of = stratum
         n_h = np.bincount(stratum_of, minlength=first_rows.size).astype(np.float64)
         fraction = np.zeros(first_rows.size)
         if level < len(fpc):
-            fraction = _fractions(frame, fpc[level], stratum, labels, n_h)
+            fraction = _fractions(frame, fpc[level], stratum=stratum, labels=labels, n_h=n_h)
         carried = probability.copy()  # the stages above
         probability *= fraction[stratum]
         if not carried.any():
@@ -110,15 +115,16 @@ def _combine(keys: Sequence[IntArray], n: int) -> tuple[IntArray, IntArray]:
 
 
 def _clusters(
-    frame: pd.DataFrame, name: str, stratum: IntArray, labels: NDArray[np.object_], *, nest: bool
+    frame: pd.DataFrame, name: str, *, stratum: IntArray, labels: NDArray[np.object_], nest: bool
 ) -> tuple[IntArray, IntArray]:
     """(n,) clusters numbered over the stage and (P,) stratum of each; unnested labels are refused."""
-    own = _codes(frame[name])
-    cluster, first = _combine([stratum, own], len(frame))
-    if not nest and cluster.max() > own.max():
-        spread = np.bincount(np.unique(np.column_stack([own, cluster]), axis=0)[:, 0]) > 1
-        row = int(np.isin(own, np.flatnonzero(spread)).argmax())
-        where = labels[np.unique(stratum[own == own[row]])]
+    label = _codes(frame[name])
+    cluster, first = _combine([stratum, label], len(frame))
+    if not nest and cluster.max() > label.max():  # some label stands in several strata
+        pairs = np.unique(np.column_stack([label, cluster]), axis=0)
+        spread = np.bincount(pairs[:, 0]) > 1
+        row = int(np.isin(label, np.flatnonzero(spread)).argmax())
+        where = labels[np.unique(stratum[label == label[row]])]
         raise DesignError(
             f"`psu` must lie within one stratum; {name!r} = {shown(frame[name].iloc[row])} occurs in strata "
             f"{', '.join(map(shown, where[:5]))}. If the file numbers PSUs anew in each stratum, use nest=True."
@@ -127,7 +133,7 @@ def _clusters(
 
 
 def _fractions(
-    frame: pd.DataFrame, name: str, stratum: IntArray, labels: NDArray[np.object_], n_h: FloatArray
+    frame: pd.DataFrame, name: str, *, stratum: IntArray, labels: NDArray[np.object_], n_h: FloatArray
 ) -> FloatArray:
     """(H,) sampling fractions from population sizes (above 1) or fractions (at most 1)."""
     if not pd.api.types.is_numeric_dtype(frame[name].dtype):
@@ -139,7 +145,8 @@ def _fractions(
             f"`fpc` must be a positive population size or sampling fraction; {name!r} is {values[row]} in row "
             f"{shown(frame.index[row])}."
         )
-    low, high = np.full(n_h.size, np.inf), np.full(n_h.size, -np.inf)
+    low = np.full(n_h.size, np.inf)
+    high = np.full(n_h.size, -np.inf)
     np.minimum.at(low, stratum, values)
     np.maximum.at(high, stratum, values)
     if (low != high).any():
@@ -154,11 +161,11 @@ def _fractions(
             f"{low[low > 1][0]:g}."
         )
     fraction: FloatArray = n_h / low if (low > 1).any() else low  # 1 beside sizes is a population of one
-    if (fraction > 1 + 1e-12).any():
-        h = int((fraction > 1 + 1e-12).argmax())
+    too_many = fraction > 1 + ROUNDING
+    if too_many.any():
+        h = int(too_many.argmax())
         raise DesignError(
             f"`fpc` must be at least the number of sampled units; stratum {shown(labels[h])} has {n_h[h]:g} units "
             f"sampled from {low[h]:g} by {name!r}."
         )
-    fraction = np.minimum(fraction, 1.0)
-    return fraction
+    return np.minimum(fraction, 1.0)

@@ -20,7 +20,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("items", "schema", "codebook_page", "codebook_yaml", "files", "drafts", "codebook"),
         *("decoding", "encoding", "derived", "writers", "checks", "respondents"),
     ),
-    "design": ("codes", "stages", "columns", "replicates", "domains", "design", "cells", "grouping"),
+    "design": (
+        *("codes", "stages", "columns", "replicates", "domains", "calibrations", "design", "cells", "grouping"),
+    ),
     "weighting": (
         *("margins", "auxiliaries", "contradictions", "feasibility", "steps", "summaries"),
         *("raking", "calibration", "trimming", "nonresponse", "replication"),
