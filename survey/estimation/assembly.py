@@ -10,9 +10,7 @@ from survey.design import Cells
 from survey.estimation.degrees_of_freedom import degrees_of_freedom
 from survey.estimation.estimate import Estimate, Spans
 from survey.estimation.few_clusters import FewClusters
-from survey.estimation.influence import (
-    Statistic,
-)
+from survey.estimation.influence import Statistic
 from survey.estimation.intervals import IntervalMethod, proportion_interval, t_interval
 from survey.estimation.variance import covariance
 
@@ -40,33 +38,35 @@ def estimate(
         )
         df = degrees_of_freedom(cells, domains)[position]
     else:
-        vcov, df = few.vcov, few.df
+        vcov = few.vcov
+        df = few.df
+
     n = (cells.n @ domains)[position].astype(np.float64)
     simple = _simple_variance(cells, statistic, n)
     variance = np.diag(vcov)
     deff = np.divide(variance, simple, out=np.full(n.size, np.nan), where=simple > 0)
+
     std_error = np.sqrt(variance)
     if interval is None:
         low, high = t_interval(statistic.value, std_error, df, level)
     else:
-        low, high = proportion_interval(statistic.value, std_error, n, df, level, interval)
-    whole_df = float(degrees_of_freedom(cells, cells.inside[:, None])[0])
-    whole_n = float(cells.n.sum())
+        low, high = proportion_interval(statistic.value, std_error, n, df, level=level, method=interval)
+
     return Estimate(
-        statistic.labels,
-        statistic.value,
-        vcov,
-        df,
-        n,
-        deff,
-        low,
-        high,
-        level,
-        whole_df,
-        whole_n,
-        cells.left_out,
-        few,
-        Spans(cells, domains, position[:, None] == np.arange(domains.shape[1])),
+        labels=statistic.labels,
+        value=statistic.value,
+        vcov=vcov,
+        df=df,
+        n=n,
+        deff=deff,
+        conf_low=low,
+        conf_high=high,
+        level=level,
+        whole_df=float(degrees_of_freedom(cells, cells.inside[:, None])[0]),
+        whole_n=float(cells.n.sum()),
+        left_out=cells.left_out,
+        few=few,
+        spans=Spans(cells, domains, position[:, None] == np.arange(domains.shape[1])),
     )
 
 
@@ -76,9 +76,9 @@ def _distinct_columns(membership: BoolArray) -> tuple[BoolArray, IntArray]:
         return membership, np.zeros(1, dtype=np.intp)
     keys = [column.tobytes() for column in np.ascontiguousarray(membership.T)]
     first = {key: i for i, key in reversed(list(enumerate(keys)))}
-    kept = sorted(first.values())
-    rank = {keys[i]: r for r, i in enumerate(kept)}
-    return membership[:, kept], np.array([rank[key] for key in keys], dtype=np.intp)
+    distinct = sorted(first.values())
+    rank = {keys[i]: r for r, i in enumerate(distinct)}
+    return membership[:, distinct], np.array([rank[key] for key in keys], dtype=np.intp)
 
 
 def _simple_variance(cells: Cells, statistic: Statistic, n: FloatArray) -> FloatArray:
@@ -93,5 +93,6 @@ def _simple_variance(cells: Cells, statistic: Statistic, n: FloatArray) -> Float
     spread = members * (statistic.influence - first) ** 2
     second = cells.weight @ spread / size
     level = np.einsum("c,ck->k", cells.weight, members * statistic.influence**2) / size
+    # rounding of 1e-12 of the values is 1e-24 of their squares
     second = np.where(second > 1e-24 * level, second, 0.0)
     return np.divide(size**2 * second, n - 1, out=np.zeros_like(n), where=n > 1)

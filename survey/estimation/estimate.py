@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike
 from survey.arrays import BoolArray, FloatArray
 from survey.console import console
 from survey.design import Cells
-from survey.errors import EstimationError, did_you_mean
+from survey.errors import EstimationError
 from survey.estimation import delta
+from survey.estimation.contrasts import contrast_matrix
 from survey.estimation.degrees_of_freedom import degrees_of_freedom
 from survey.estimation.delta import Function
 from survey.estimation.few_clusters import FewClusters
 from survey.estimation.intervals import t_interval
+from survey.estimation.wald import TestResult, adjusted_wald, wald_chisq
 from survey.tidy import gives_copies
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
@@ -46,9 +48,11 @@ class Spans:
         parts: BoolArray = np.asarray(used.astype(np.float64) @ self.parts > 0)
         parts[~parts.any(axis=1)] = self.parts.any(axis=0)
         distinct, position = np.unique(parts, axis=0, return_inverse=True)
-        df, n = np.empty(len(distinct)), np.empty(len(distinct))
-        for i, own in enumerate(distinct):
-            together: BoolArray = np.asarray(self.domains[:, own].any(axis=1))
+        df = np.empty(len(distinct))
+        n = np.empty(len(distinct))
+        for i, chosen in enumerate(distinct):
+            # patterns of any of the domains: who is in two of them counts once
+            together: BoolArray = np.asarray(self.domains[:, chosen].any(axis=1))
             df[i] = degrees_of_freedom(self.cells, together[:, None])[0]
             n[i] = self.cells.n[together].sum()
         position = position.reshape(-1)
@@ -153,29 +157,70 @@ class Estimate:
         ----------
         R equivalent: survey::svycontrast.
         """
-        k = self.value.size
-        if isinstance(weights, pd.Series):
-            weights = weights.to_dict()
-        if isinstance(weights, Mapping):
-            matrix = np.zeros((1, k))
-            for label, coefficient in weights.items():
-                if not isinstance(coefficient, int | float | np.number) or not np.isfinite(coefficient):
-                    raise EstimationError(f"`weights` must be finite numbers; {label!r} has {coefficient!r}.")
-                matrix[0, self._position(label)] += coefficient
-            shown = [" ".join(f"{c:+g} {label}" for label, c in weights.items())]
-            if not weights:
-                raise EstimationError("`weights` must name at least one estimate; it is empty.")
-        else:
-            matrix = _matrix(weights)
-            shown = [f"contrast {i + 1}" for i in range(len(matrix))]
-            if matrix.ndim != 2 or matrix.shape[1] != k:
-                raise EstimationError(
-                    f"`weights` must have one column per estimate; got {matrix.shape[1]} columns for {k} estimates."
-                )
+        matrix, stated = contrast_matrix(weights, self.labels)
         names = [names] if isinstance(names, str) else names
         if names is not None and len(names) != len(matrix):
             raise EstimationError(f"`names` must name each of the {len(matrix)} contrasts; got {len(names)}.")
-        return self._derived(matrix @ np.nan_to_num(self.value), matrix, list(names) if names is not None else shown)
+        return self._derived(matrix @ np.nan_to_num(self.value), matrix, stated if names is None else list(names))
+
+    def test(self, weights: Mapping[object, float] | ArrayLike | None = None, *, null: float = 0.0) -> TestResult:
+        """Test that all estimates, or all contrasts of them, equal a number: the adjusted Wald F.
+
+        Parameters
+        ----------
+        weights : contrasts as `contrast` takes them: coefficient per label, or a (q, k) matrix with one row per
+            contrast; None: each estimate itself.
+        null : what they all equal under the hypothesis.
+
+        Returns
+        -------
+        TestResult: F on q and d - q + 1 degrees of freedom, d those of the domains that the estimates are about,
+        together. With q > d statistic and p-value are NaN and the note says so. Of one estimate or contrast F is the
+        square of its t, and `estimate` holds it.
+
+        Raises
+        ------
+        EstimationError : weights that `contrast` refuses, a `null` that is no number, estimates that do not exist or do
+            not vary, more of them than the design can tell apart, or several with variance="cr2".
+
+        References
+        ----------
+        Korn and Graubard (1990), American Statistician 44:270. R equivalent: survey::regTermTest of a regression on
+        the groups, whose F = W / q is not adjusted.
+
+        Examples
+        --------
+        Is the share the same in all three groups? The second and the third minus the first are zero:
+
+        >>> import pandas as pd
+        >>> import survey
+        >>> frame = pd.DataFrame({"group": ["a", "b", "c"] * 4, "agrees": [0, 1, 1, 1, 0, 1, 0, 0, 1, 0, 1, 0]})
+        >>> shares = survey.mean(survey.Design(frame, weight=None), "agrees", by="group")
+        >>> shares.test([[-1, 1, 0], [-1, 0, 1]])
+        Adjusted Wald test: F(2, 10) = 1.111, p = 0.367
+        Design df 11.
+        """
+        if isinstance(null, bool) or not isinstance(null, int | float | np.number) or not np.isfinite(null):
+            raise EstimationError(f"`null` must be a number, what the estimates are tested to equal; got {null!r}.")
+        tested = self if weights is None else self.contrast(weights)
+        q = tested.value.size
+        absent = np.isnan(tested.value) | np.isnan(np.diag(tested.vcov))
+        if absent.any():
+            raise EstimationError(
+                f"`weights` must involve estimates that exist; {absent.sum()} of {q} to be tested are NaN or have no "
+                "standard error. Leave them out."
+            )
+        if q > 1 and self.few is not None:
+            raise EstimationError(
+                f'`weights` must be one contrast where the estimates were made with variance="cr2", whose degrees of '
+                f"freedom are of one combination each; got {q}. Test one at a time, or use linearization."
+            )
+        # d of all domains together, as one contrast of all estimates would have it
+        df = tested.df if q == 1 else tested.combined(np.ones((1, q), dtype=bool))[1]
+        # with q > d the covariance is singular: adjusted_wald says so, where wald_chisq would refuse
+        statistic = np.nan if q > df[0] else wald_chisq(tested.value - null, tested.vcov, argument="weights")
+        result = adjusted_wald(statistic, q, float(df[0]), "Adjusted Wald test")
+        return replace(result, estimate=tested) if q == 1 else result
 
     def transform(
         self,
@@ -208,31 +253,34 @@ class Estimate:
         Wolter (2007), ch. 6. R equivalent: survey::svycontrast with a quoted expression.
         """
         value = delta.values_of(function, self.value)
+        k = self.value.size
+        m = value.size
         if jacobian is None:
             slopes = delta.jacobian(function, self.value, self.std_error)
         else:
             slopes = np.atleast_2d(np.asarray(jacobian(self.value.copy()), dtype=np.float64))
-        if slopes.shape != (value.size, self.value.size) or not np.isfinite(slopes).all():
+        if slopes.shape != (m, k) or not np.isfinite(slopes).all():
             raise EstimationError(
-                f"`jacobian` must give finite derivatives of shape {(value.size, self.value.size)}; it gave shape "
-                f"{slopes.shape}."
+                f"`jacobian` must give finite derivatives of shape {(m, k)}; it gave shape {slopes.shape}."
             )
-        shown = [names] if isinstance(names, str) else list(names or [f"function {i + 1}" for i in range(value.size)])
-        if len(shown) != value.size:
-            raise EstimationError(f"`names` must name each of the {value.size} functions; got {len(shown)}.")
-        return self._derived(value, slopes, shown)
+        terms = [names] if isinstance(names, str) else list(names or [f"function {i + 1}" for i in range(m)])
+        if len(terms) != m:
+            raise EstimationError(f"`names` must name each of the {m} functions; got {len(terms)}.")
+        return self._derived(value, slopes, terms)
 
     def _derived(self, value: FloatArray, slopes: FloatArray, names: Sequence[str]) -> Estimate:
         """Estimate of (m,) values that change by (m, k) slopes with the estimates; unknown where these are unknown."""
-        m = len(slopes)
+        # J vcov J', but for estimates without a variance, which make unknown what depends on them and nothing else
         unknown = np.isnan(np.diag(self.vcov))
         vcov = slopes @ np.where(unknown | unknown[:, None], 0.0, self.vcov) @ slopes.T
         lost = (slopes[:, unknown] != 0).any(axis=1)
         largest = np.abs(slopes) @ np.nan_to_num(self.std_error)
-        fixed = np.diag(vcov) <= ROUNDING * largest**2
-        vcov[fixed], vcov[:, fixed] = 0.0, 0.0
-        vcov[lost], vcov[:, lost] = np.nan, np.nan
+        fixed = np.diag(vcov) <= ROUNDING * largest**2  # two shares that make up the whole do not vary together
+        for rows, entry in ((fixed, 0.0), (lost, np.nan)):
+            vcov[rows] = entry
+            vcov[:, rows] = entry
         value = np.where((slopes[:, np.isnan(self.value)] != 0).any(axis=1), np.nan, value)
+
         few = None if self.few is None else self.few.combined(slopes)
         reach = np.abs(slopes) * (np.abs(np.nan_to_num(self.value)) + np.nan_to_num(self.std_error, nan=1.0))
         spans, df, n = self.combined(reach > DEPENDS * reach.max(axis=1, keepdims=True))
@@ -245,7 +293,7 @@ class Estimate:
             vcov=vcov,
             df=df,
             n=n,
-            deff=np.full(m, np.nan),
+            deff=np.full(len(slopes), np.nan),
             conf_low=low,
             conf_high=high,
             few=few,
@@ -262,33 +310,6 @@ class Estimate:
         if self.spans is None:
             return None, np.full(len(used), self.whole_df), np.full(len(used), self.whole_n)
         return self.spans.of(used)
-
-    def _position(self, label: object) -> int:
-        """Row that a label means."""
-        wanted = set(label) if isinstance(label, tuple) else {label}
-        hits = [i for i, row in enumerate(self.labels.itertuples(index=False, name=None)) if wanted <= set(row)]
-        if len(hits) == 1:
-            return hits[0]
-        what = "no estimate has it" if not hits else f"{len(hits)} estimates have it"
-        known = [tuple(v for v in row if v != "") for row in self.labels.itertuples(index=False, name=None)]
-        hint = "" if hits else did_you_mean(label, dict.fromkeys(one for row in known for one in row))
-        raise EstimationError(
-            f"`weights` must name estimates by a label that only one has; {label!r}: {what}. Labels are {known[:12]}."
-            f"{hint}"
-        )
-
-
-def _matrix(weights: ArrayLike) -> FloatArray:
-    """(q, k) finite coefficients of contrasts, given as numbers."""
-    try:
-        matrix = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise EstimationError(
-            f"`weights` must be coefficients by label, as {{'High': 1, 'Low': -1}}, or a matrix of numbers; {error}."
-        ) from error
-    if not np.isfinite(matrix).all():
-        raise EstimationError(f"`weights` must be finite numbers; got {matrix[~np.isfinite(matrix)][0]}.")
-    return matrix
 
 
 def model_estimate(

@@ -96,13 +96,19 @@ class TestResult:
             }
         )
         if self.estimate is not None:
-            found = self.estimate.tidy()[["estimate", "std_error", "conf_low", "conf_high"]]
-            row = pd.concat([self.estimate.labels[["term"]], found, row.drop(columns="term")], axis=1)
+            interval = self.estimate.tidy()[["estimate", "std_error", "conf_low", "conf_high"]]
+            row = pd.concat([self.estimate.labels[["term"]], interval, row.drop(columns="term")], axis=1)
         return row if self.parts is None else pd.concat([self.parts, row], ignore_index=True)
 
 
-def wald_chisq(value: FloatArray, vcov: FloatArray) -> float:
-    """Wald statistic of the hypothesis that all of `value` is zero.
+def wald_chisq(value: FloatArray, vcov: FloatArray, *, argument: str = "hypothesis") -> float:
+    """Wald statistic of the hypothesis that all of `value` is zero, v' V^-1 v.
+
+    Parameters
+    ----------
+    value : (k,) estimates.
+    vcov : (k, k) their covariance.
+    argument : what the function that the user called names the hypothesis by, for its errors.
 
     Raises
     ------
@@ -111,13 +117,14 @@ def wald_chisq(value: FloatArray, vcov: FloatArray) -> float:
     scale = np.sqrt(np.diag(vcov))
     if not (scale > 0).all():
         raise EstimationError(
-            f"`hypothesis` must involve estimates that vary; {int((scale == 0).sum())} of {scale.size} have a standard "
+            f"`{argument}` must involve estimates that vary; {int((scale == 0).sum())} of {scale.size} have a standard "
             "error of zero. Leave them out."
         )
+    # on the scale of correlations, so that the rank does not depend on the units of the estimates
     correlation = vcov / np.outer(scale, scale)
     if np.linalg.matrix_rank(correlation, tol=1e-10, hermitian=True) < scale.size:
         raise EstimationError(
-            f"`hypothesis` has {scale.size} parts, which is more than the design can tell apart (singular covariance). "
+            f"`{argument}` has {scale.size} parts, which is more than the design can tell apart (singular covariance). "
             "Test fewer at once."
         )
     return float(value / scale @ np.linalg.solve(correlation, value / scale))

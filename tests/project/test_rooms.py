@@ -29,7 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "estimation": (
         *("intervals", "presentation_rule", "influence", "lonely_psus", "variance", "degrees_of_freedom"),
-        *("few_clusters", "delta", "wald", "estimate", "assembly", "means"),
+        *("few_clusters", "delta", "wald", "contrasts", "estimate", "assembly", "means"),
         *("quantile_rules", "quantiles", "moments", "conventions"),
     ),
     "inference": (*("quadratic_forms", "hypotheses", "independence", "goodness_of_fit", "rank_tests", "comparisons"),),
