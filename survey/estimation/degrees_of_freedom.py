@@ -17,10 +17,12 @@ def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:
     """
     if cells.replicates is not None:
         return np.array([cells.replicates.df(column & cells.inside) for column in membership.T])
-    first, last = cells.stages[0], cells.stages[-1]
+    first = cells.stages[0]
+    last = cells.stages[-1]
     top = _top_cluster(cells)
     df = np.empty(membership.shape[1])
     for g in range(membership.shape[1]):
+        # Only PSUs and strata that hold respondents of the domain count here; the variance counts them all, in n_h.
         chosen = (membership[:, g] & cells.inside)[cells.entries.pattern]
         if first.cluster is None:
             strata = np.unique(cells.entries.cluster[chosen]).size

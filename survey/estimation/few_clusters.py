@@ -22,7 +22,6 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from survey.arguments import check_choice
 from survey.arrays import FloatArray
 from survey.design import Cells
 from survey.errors import EstimationError
@@ -128,11 +127,6 @@ class FewClusters:
             f"CR2 standard errors (Bell and McCaffrey 2002) from {self.clusters} PSUs; degrees of freedom by "
             "Satterthwaite's approximation, for each estimate its own."
         )
-
-
-def check_method(variance: VarianceMethod) -> None:
-    """Raise unless the name of a variance method is known."""
-    check_choice(variance, VarianceMethod, "variance")
 
 
 def check_cr2(cells: Cells) -> None:

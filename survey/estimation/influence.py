@@ -80,7 +80,7 @@ def domains_of(cells: Cells, by: Sequence[str]) -> Domains:
         return Domains(pd.DataFrame(index=range(1)), cells.inside[:, None])
     coded = [code_values(cells.frame[name]) for name in by]
     for name, (codes, values) in zip(by, coded, strict=True):
-        _check_groups(cells, name, codes, len(values))
+        _check_groups(cells, name, codes, len(values), argument="by")
     key, size = mixed_radix([codes for codes, _ in coded], [len(values) for _, values in coded], cells.n.size)
     live = np.flatnonzero(cells.inside)
     dense, first = compress(key[live], size)
@@ -94,20 +94,27 @@ def domains_of(cells: Cells, by: Sequence[str]) -> Domains:
     return Domains(cells.frame.loc[live[first], list(by)].reset_index(drop=True), indicator)
 
 
-def _check_groups(cells: Cells, name: str, codes: IntArray, levels: int) -> None:
+def _check_groups(cells: Cells, name: str, codes: IntArray, levels: int, *, argument: str) -> None:
     """Raise where a variable that should sort respondents into groups tells them apart, as an identifier does."""
     if levels <= MANY_LEVELS:
         return
-    used, respondents = np.unique(codes[cells.inside]).size, int(cells.n.sum())
+    used = np.unique(codes[cells.inside]).size
+    respondents = int(cells.n.sum())
     if used > MANY_LEVELS and used * FEWEST_PER_LEVEL > respondents:
         raise EstimationError(
-            f"`{name}` must sort respondents into groups; it has {used:,} values for {respondents:,} respondents, "
-            "which tells them apart. Cut numbers into groups (pandas.cut), merge levels, or name another variable."
+            f"`{argument}` must sort respondents into groups; {name!r} has {used:,} values for {respondents:,} "
+            "respondents, which tells them apart. Cut numbers into groups (pandas.cut), merge levels, or name another "
+            "variable."
         )
 
 
-def terms_of(cells: Cells, variables: Sequence[str]) -> Terms:
-    """Values of the variables on the patterns."""
+def terms_of(cells: Cells, variables: Sequence[str], *, argument: str = "x") -> Terms:
+    """Values of the variables on the patterns.
+
+    Parameters
+    ----------
+    argument : what the function that the user called names them by, for its errors.
+    """
     columns: list[FloatArray] = []
     labels: list[tuple[str, object]] = []
     for name in variables:
@@ -115,11 +122,13 @@ def terms_of(cells: Cells, variables: Sequence[str]) -> Terms:
         if is_numeric(column):
             values = np.where(cells.inside, column.to_numpy(dtype=np.float64, na_value=np.nan), 0.0)
             if not np.isfinite(values).all():
-                raise EstimationError(f"`{name}` must be finite; it holds an infinite value. Recode it as missing.")
+                raise EstimationError(
+                    f"`{argument}` must be finite; {name!r} holds an infinite value. Recode it as missing."
+                )
             columns.append(values)
             labels.append((name, ""))
         else:
-            for level, indicator in zip(*level_indicators(cells, name), strict=True):
+            for level, indicator in zip(*level_indicators(cells, name, argument=argument), strict=True):
                 columns.append(indicator.astype(np.float64))
                 labels.append((name, level))
     return Terms(pd.DataFrame(labels, columns=["term", "level"]), np.column_stack(columns))
@@ -130,10 +139,10 @@ def is_numeric(column: pd.Series[Any]) -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
 
 
-def level_indicators(cells: Cells, name: str) -> tuple[list[object], list[BoolArray]]:
+def level_indicators(cells: Cells, name: str, *, argument: str = "x") -> tuple[list[object], list[BoolArray]]:
     """Levels of a categorical variable, all those of its type, and (C,) indicators of them."""
     codes, values = code_values(cells.frame[name])
-    _check_groups(cells, name, codes, len(values))
+    _check_groups(cells, name, codes, len(values), argument=argument)
     return list(values), [(codes == position) & cells.inside for position in range(len(values))]
 
 
@@ -169,15 +178,22 @@ def total_statistic(cells: Cells, measured: Terms, groups: Domains) -> Statistic
     """Totals: sum of w x in each domain; the influence is x itself. R equivalent: survey::svytotal."""
     values = _spread(groups.indicator.astype(np.float64), measured.values)
     labels, membership = by_domain(groups, measured.labels)
-    return Statistic(labels, cells.weight @ values, values, lambda weight: weight.T @ values, membership)
+    return Statistic(
+        labels=labels,
+        value=cells.weight @ values,
+        influence=values,
+        evaluate=lambda weight: weight.T @ values,
+        membership=membership,
+    )
 
 
 def mean_statistic(cells: Cells, measured: Terms, groups: Domains) -> Statistic:
     """Means in each domain; influence (x - mean) / (sum of weights). R equivalent: survey::svymean."""
     indicator = groups.indicator.astype(np.float64)
     labels, membership = by_domain(groups, measured.labels)
+    above = _spread(indicator, measured.values)
     below = np.repeat(indicator, len(measured.labels), axis=1)
-    return ratio_of_totals(cells, labels, _spread(indicator, measured.values), below, membership)
+    return ratio_of_totals(cells, labels, above=above, below=below, membership=membership)
 
 
 def ratio_statistic(cells: Cells, numerator: Terms, denominator: Terms, groups: Domains) -> Statistic:
@@ -187,24 +203,30 @@ def ratio_statistic(cells: Cells, numerator: Terms, denominator: Terms, groups: 
     labels, membership = by_domain(groups, numerator.labels.assign(term=numerator.labels["term"] + "/" + name))
     below = np.repeat(indicator * denominator.values, len(numerator.labels), axis=1)
     sums = cells.weight @ below
+    # positive and negative values that cancel leave rounding error, not zero
     nothing = np.abs(sums) <= 1e-12 * (cells.weight @ np.abs(below))
     if nothing.any():
         empty = labels.iloc[int(nothing.argmax())].drop(["term", "level"]).to_dict()
         where = f"in {empty}" if empty else "over the sample"
-        raise EstimationError(
-            f"`denominator` must have a total other than zero; {name!r} sums to zero {where}. Leave these out."
-        )
-    return ratio_of_totals(cells, labels, _spread(indicator, numerator.values), below, membership)
+        raise EstimationError(f"`x` must have a total other than zero; {name!r} sums to zero {where}. Leave these out.")
+    above = _spread(indicator, numerator.values)
+    return ratio_of_totals(cells, labels, above=above, below=below, membership=membership)
 
 
 def ratio_of_totals(
-    cells: Cells, labels: pd.DataFrame, above: FloatArray, below: FloatArray, membership: BoolArray
+    cells: Cells, labels: pd.DataFrame, *, above: FloatArray, below: FloatArray, membership: BoolArray
 ) -> Statistic:
     """K ratios of the totals of (C, k) values: means, shares and ratios are all of this form."""
     size = cells.weight @ below
     value = cells.weight @ above / size
-    influence = (above - below * value) / size
-    return Statistic(labels, value, influence, lambda weight: _divided(weight.T @ above, weight.T @ below), membership)
+    influence = (above - below * value) / size  # (y - R x) / X, with R = Y / X and the totals estimated
+    return Statistic(
+        labels=labels,
+        value=value,
+        influence=influence,
+        evaluate=lambda weight: _divided(weight.T @ above, weight.T @ below),
+        membership=membership,
+    )
 
 
 def _divided(above: FloatArray, below: FloatArray) -> FloatArray:
@@ -220,7 +242,8 @@ def _spread(indicator: FloatArray, values: FloatArray) -> FloatArray:
 
 def by_domain(groups: Domains, labels: pd.DataFrame) -> tuple[pd.DataFrame, BoolArray]:
     """Labels and (C, G m) membership of statistics that run domain by domain and, within one, term by term."""
-    n_groups, m = len(groups.labels), len(labels)
+    n_groups = len(groups.labels)
+    m = len(labels)
     position: IntArray = np.repeat(np.arange(n_groups), m)
     rows = [groups.labels.iloc[position].reset_index(drop=True), pd.concat([labels] * n_groups, ignore_index=True)]
     return pd.concat(rows, axis=1), groups.indicator[:, position]

@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from survey.arguments import check_level
+from survey.arguments import check_choice, check_level
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
 
@@ -70,11 +70,7 @@ def proportion_interval(
     share of 0, and [.5, .5] for "beta" at a standard error of 0; here they are NaN and the share itself. R squares
     the sine of an angle below zero, so that "asin" has .0003 as its lower bound where it is 0 here.
     """
-    if method not in INTERVAL_METHODS:
-        raise EstimationError(
-            f"`interval` must be one of {', '.join(map(repr, INTERVAL_METHODS))}; {method!r} was given. "
-            "Choose one of these."
-        )
+    check_choice(method, IntervalMethod, "interval")
     p, se, base, freedom = checked_arguments(estimate, std_error, n, df, level)
     tail = (1 - level) / 2
     edge = (p == 0) | (p == 1)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Number
 
 import pandas as pd
 
-from survey.arguments import as_name, as_names, by_names
+from survey.arguments import as_name, as_names, by_names, check_choice
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
 from survey.estimation.assembly import estimate
 from survey.estimation.estimate import Estimate
-from survey.estimation.few_clusters import VarianceMethod, check_method, group_means
+from survey.estimation.few_clusters import VarianceMethod, group_means
 from survey.estimation.influence import (
     Domains,
-    Statistic,
     Terms,
     domains_of,
     is_numeric,
@@ -56,7 +55,8 @@ def total(
     ----------
     R equivalent: survey::svytotal, svyby.
     """
-    return _estimates(design, x, by, level, missing, total_statistic)
+    cells, measured, domains = _counted(design, x, by, missing)
+    return estimate(cells, total_statistic(cells, measured, domains), level=level)
 
 
 def mean(
@@ -88,20 +88,17 @@ def mean(
     ----------
     R equivalent: survey::svymean, svyby; for "cr2" clubSandwich::vcovCR of the weighted regression on the groups.
     """
-    return _estimates(design, x, by, level, missing, mean_statistic, variance)
+    check_choice(variance, VarianceMethod, "variance")
+    cells, measured, domains = _counted(design, x, by, missing)
+    means = mean_statistic(cells, measured, domains)
+    few = group_means(cells, measured, domains, means.value) if variance == "cr2" else None
+    return estimate(cells, means, level=level, few=few)
 
 
-def _estimates(
-    design: Design,
-    x: str | Sequence[str],
-    by: str | Sequence[str] | None,
-    level: float,
-    missing: Missing,
-    statistic: Callable[[Cells, Terms, Domains], Statistic],
-    variance: VarianceMethod = "linearization",
-) -> Estimate:
-    """Totals or means of variables by domains."""
-    check_method(variance)
+def _counted(
+    design: Design, x: str | Sequence[str], by: str | Sequence[str] | None, missing: Missing
+) -> tuple[Cells, Terms, Domains]:
+    """Cells of variables that are averaged or added up, their values on them, and the domains among them."""
     variables = as_names(x, "x")
     if not variables:
         raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
@@ -109,10 +106,7 @@ def _estimates(
     cells = collapse(design, [*variables, *groups], missing)
     for name in variables:
         _refuse_numbers_in_disguise(cells, name)
-    measured, domains = terms_of(cells, variables), domains_of(cells, groups)
-    made = statistic(cells, measured, domains)
-    few = group_means(cells, measured, domains, made.value) if variance == "cr2" else None
-    return estimate(cells, made, level=level, few=few)
+    return cells, terms_of(cells, variables), domains_of(cells, groups)
 
 
 def _refuse_numbers_in_disguise(cells: Cells, name: str) -> None:
@@ -162,14 +156,15 @@ def proportion(
     ----------
     R equivalent: survey::svyciprop, svyby.
     """
-    check_method(variance)
+    check_choice(variance, VarianceMethod, "variance")
     groups = by_names(by, [as_name(x, "x")])
     cells = collapse(design, [x, *groups], missing)
     if is_numeric(cells.frame[x]):
         raise EstimationError(
             f"`x` must be categorical; {x!r} is numeric. Use `mean`, or make it a pandas Categorical first."
         )
-    measured, domains = terms_of(cells, [x]), domains_of(cells, groups)
+    measured = terms_of(cells, [x])
+    domains = domains_of(cells, groups)
     shares = mean_statistic(cells, measured, domains)
     few = group_means(cells, measured, domains, shares.value) if variance == "cr2" else None
     return estimate(cells, shares, level=level, interval=interval, few=few)
@@ -206,8 +201,10 @@ def ratio(
         raise EstimationError(f"`y` must name at least one variable; got {y!r}.")
     groups = by_names(by, [*numerators, as_name(x, "x")])
     cells = collapse(design, [*numerators, x, *groups], missing)
-    for argument, name in (*(("y", name) for name in numerators), ("x", x)):
+    for argument, name in [*(("y", name) for name in numerators), ("x", x)]:
         if not is_numeric(cells.frame[name]):
             raise EstimationError(f"`{argument}` must be numeric; {name!r} has type {cells.frame[name].dtype}.")
-    made = ratio_statistic(cells, terms_of(cells, numerators), terms_of(cells, [x]), domains_of(cells, groups))
-    return estimate(cells, made, level=level)
+    above = terms_of(cells, numerators, argument="y")
+    below = terms_of(cells, [x], argument="x")
+    ratios = ratio_statistic(cells, numerator=above, denominator=below, groups=domains_of(cells, groups))
+    return estimate(cells, ratios, level=level)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from survey.arguments import as_name, as_names, by_names
+from survey.arguments import as_name, as_names, by_names, check_choice
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
@@ -56,9 +56,9 @@ def var(
     variables = as_names(x, "x")
     if not variables:
         raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
-    cells, groups = _counted(design, variables, by, missing)
-    pairs = [(name, name) for name in variables]
-    return _known(*_covariances(cells, pairs, variables, groups), level)
+    cells, groups = _counted(design, [("x", name) for name in variables], by, missing)
+    statistic, exists = _covariances(cells, groups, pairs=[(name, name) for name in variables], names=variables)
+    return _where_it_exists(estimate(cells, statistic, level=level), exists)
 
 
 def cov(
@@ -92,8 +92,9 @@ def cov(
     R equivalent: survey::svyvar with two variables.
     """
     pair = (as_name(x, "x"), as_name(y, "y"))
-    cells, groups = _counted(design, list(pair), by, missing)
-    return _known(*_covariances(cells, [pair], [f"{x}:{y}"], groups), level)
+    cells, groups = _counted(design, [("x", x), ("y", y)], by, missing)
+    statistic, exists = _covariances(cells, groups, pairs=[pair], names=[f"{x}:{y}"])
+    return _where_it_exists(estimate(cells, statistic, level=level), exists)
 
 
 def corr(
@@ -130,43 +131,51 @@ def corr(
     R equivalent: survey::svyvar, then svycontrast of v[1, 2] / sqrt(v[1, 1] v[2, 2]).
     """
     pair = (as_name(x, "x"), as_name(y, "y"))
-    if interval not in get_args(CorrelationInterval):
-        raise EstimationError(
-            f"`interval` of a correlation must be one of {', '.join(get_args(CorrelationInterval))}; got {interval!r}."
-        )
-    cells, groups = _counted(design, list(pair), by, missing)
-    made = _known(*_correlations(cells, pair, groups), level)
-    if interval == "wald":
-        return made
-    inside = np.abs(made.value) < 1 - CONSTANT
-    r = np.where(inside, made.value, 0.0)
-    low, high = t_interval(np.arctanh(r), made.std_error / (1 - r**2), made.df, level)
-    ends = (np.where(inside, np.tanh(end), np.nan) for end in (low, high))
-    return replace(made, conf_low=next(ends), conf_high=next(ends))
+    check_choice(interval, CorrelationInterval, "interval")
+    cells, groups = _counted(design, [("x", x), ("y", y)], by, missing)
+    statistic, exists = _correlations(cells, pair, groups)
+    correlations = _where_it_exists(estimate(cells, statistic, level=level), exists)
+    return correlations if interval == "wald" else _with_fisher_bounds(correlations)
+
+
+def _with_fisher_bounds(correlations: Estimate) -> Estimate:
+    """Correlations with t intervals of z = artanh r, whose standard error is SE / (1 - r^2); NaN at -1 and 1."""
+    inside = np.abs(correlations.value) < 1 - CONSTANT
+    r = np.where(inside, correlations.value, 0.0)
+    low, high = t_interval(
+        np.arctanh(r), correlations.std_error / (1 - r**2), correlations.df, level=correlations.level
+    )
+    return replace(
+        correlations,
+        conf_low=np.where(inside, np.tanh(low), np.nan),
+        conf_high=np.where(inside, np.tanh(high), np.nan),
+    )
 
 
 def _counted(
-    design: Design, variables: Sequence[str], by: str | Sequence[str] | None, missing: Missing
+    design: Design, variables: Sequence[tuple[str, str]], by: str | Sequence[str] | None, missing: Missing
 ) -> tuple[Cells, Domains]:
-    """Cells of numeric variables, and the domains among them."""
-    groups = by_names(by, variables)
-    cells = collapse(design, [*variables, *groups], missing)
-    for name in variables:
+    """Cells of numeric variables, given as (argument, name), and the domains among them."""
+    names = [name for _, name in variables]
+    groups = by_names(by, names)
+    cells = collapse(design, [*names, *groups], missing)
+    for argument, name in variables:
         if not is_numeric(cells.frame[name]):
             raise EstimationError(
-                f"`{name}` must be numeric to have a variance; its type is {cells.frame[name].dtype}."
+                f"`{argument}` must be numeric to have a variance; {name!r} has type {cells.frame[name].dtype}."
             )
     return cells, domains_of(cells, groups)
 
 
 def _covariances(
-    cells: Cells, pairs: Sequence[tuple[str, str]], names: Sequence[str], groups: Domains
-) -> tuple[Cells, Statistic, BoolArray]:
+    cells: Cells, groups: Domains, *, pairs: Sequence[tuple[str, str]], names: Sequence[str]
+) -> tuple[Statistic, BoolArray]:
     """Covariances of m pairs in G domains as a statistic, and which of the G m exist."""
     labels, membership = by_domain(groups, pd.DataFrame({"term": list(names), "level": ""}))
     members = membership.astype(np.float64)
     n = cells.n @ members
     exists = n > 1
+    # n / (n - 1) of respondents, not of weights: what R's svyvar has
     factor = np.divide(n, n - 1, out=np.zeros_like(n), where=exists)
     dx, dy = (_deviations(cells, [pair[i] for pair in pairs], members) for i in (0, 1))
 
@@ -176,11 +185,12 @@ def _covariances(
 
     size = cells.weight @ members
     value = factor * (cells.weight @ (dx * dy)) / size
+    # The means are estimated too, but deviations from them add to zero: they change nothing to first order.
     influence = members * (factor * dx * dy - value) / size
-    return cells, Statistic(labels, value, influence, evaluate, membership), exists
+    return Statistic(labels, value, influence=influence, evaluate=evaluate, membership=membership), exists
 
 
-def _correlations(cells: Cells, pair: tuple[str, str], groups: Domains) -> tuple[Cells, Statistic, BoolArray]:
+def _correlations(cells: Cells, pair: tuple[str, str], groups: Domains) -> tuple[Statistic, BoolArray]:
     """Correlations in G domains as a statistic, and which of them exist."""
     labels, membership = by_domain(groups, pd.DataFrame({"term": [f"{pair[0]}:{pair[1]}"], "level": ""}))
     members = membership.astype(np.float64)
@@ -200,13 +210,14 @@ def _correlations(cells: Cells, pair: tuple[str, str], groups: Domains) -> tuple
         """(R, k) correlations under (C, R) weights; NaN where a variable does not vary."""
         xy, xx, yy = (_second_moments(weight, members, a, b) for a, b in ((dx, dy), (dx, dx), (dy, dy)))
         below = np.sqrt(xx * yy)
-        made = np.divide(xy, below, out=np.full_like(xy, np.nan), where=below > CONSTANT)
-        made[:, ~exists] = 0.0
-        return made
+        values = np.divide(xy, below, out=np.full_like(xy, np.nan), where=below > CONSTANT)
+        values[:, ~exists] = 0.0
+        return values
 
     value = cells.weight @ (dx * dy) / size
+    # r = c_xy / sqrt(c_xx c_yy), of variables in standard units: dr = dc_xy - r (dc_xx + dc_yy) / 2
     influence = (dx * dy - value * (dx**2 + dy**2) / 2) / size
-    return cells, Statistic(labels, value, influence, evaluate, membership), exists
+    return Statistic(labels, value, influence=influence, evaluate=evaluate, membership=membership), exists
 
 
 def _numbers(cells: Cells, name: str) -> FloatArray:
@@ -229,16 +240,19 @@ def _second_moments(weight: FloatArray, members: FloatArray, dx: FloatArray, dy:
     size = weight.T @ members
     present = size > 0
     xy, x, y = (np.divide(weight.T @ d, size, out=np.full_like(size, np.nan), where=present) for d in (dx * dy, dx, dy))
-    result: FloatArray = xy - x * y
+    result: FloatArray = xy - x * y  # the deviations are from full-sample means, not from those of the replicate
     return result
 
 
-def _known(cells: Cells, statistic: Statistic, exists: BoolArray, level: float) -> Estimate:
-    """Estimate of a statistic, NaN where it does not exist."""
-    made = estimate(cells, statistic, level=level)
+def _where_it_exists(estimates: Estimate, exists: BoolArray) -> Estimate:
+    """The estimates, NaN where there is nothing to estimate."""
     if exists.all():
-        return made
-    vcov = np.where(exists & exists[:, None], made.vcov, np.nan)
-    parts = (np.where(exists, part, np.nan) for part in (made.value, made.deff, made.conf_low, made.conf_high))
-    value, deff, low, high = parts
-    return replace(made, value=value, vcov=vcov, deff=deff, conf_low=low, conf_high=high)
+        return estimates
+    return replace(
+        estimates,
+        value=np.where(exists, estimates.value, np.nan),
+        vcov=np.where(exists & exists[:, None], estimates.vcov, np.nan),
+        deff=np.where(exists, estimates.deff, np.nan),
+        conf_low=np.where(exists, estimates.conf_low, np.nan),
+        conf_high=np.where(exists, estimates.conf_high, np.nan),
+    )

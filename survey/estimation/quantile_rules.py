@@ -68,13 +68,14 @@ def weighted_quantiles(
     x, weight, count = x[used], weight[used], count[used]
     if x.size < 2:
         return np.full(p.shape, x[0] if x.size else np.nan)
+
     sums = np.cumsum(weight)
     each = weight / count
     if rule in INTERPOLATED:
         a, b = INTERPOLATED[rule]
         size = sums[-1] + b * each[-1]
-        first, last = sums - weight + each, sums  # sums up to the first and the last of those who gave a value
-        places = np.column_stack([first - a * each, last - a * each]).ravel() / size
+        first = sums - weight + each  # sums up to the first and (`sums`) the last of those who gave a value
+        places = np.column_stack([first - a * each, sums - a * each]).ravel() / size
         return np.interp(p, places, np.repeat(x, 2))
     if rule == "shahvaish":
         mean = sums[-1] / count.sum()

@@ -53,7 +53,7 @@ class _Observed:
     def quantiles(self, weight: FloatArray, p: FloatArray, rule: QuantileRule) -> FloatArray:
         """(P,) quantiles under (C,) weights of the patterns."""
         sums = sum_by_code(self.code, weight[self.pattern], self.value.size)
-        return weighted_quantiles(self.value, sums, self.count, p, rule)
+        return weighted_quantiles(self.value, sums, self.count, p=p, rule=rule)
 
 
 def quantile(
@@ -119,33 +119,36 @@ def quantile(
             raise EstimationError(
                 f"`x` must be numeric to have quantiles; {name!r} has type {cells.frame[name].dtype}."
             )
-    measured, found = terms_of(cells, variables), domains_of(cells, groups)
-    made = _Quantiles(cells, measured, found, shares, _observed(cells, measured, found))
-    value = made.values(cells.weight, rule)
-    below = estimate(cells, made.share_below(value, made.part), level=level)
+    measured = terms_of(cells, variables)
+    domains = domains_of(cells, groups)
+    quantiles = _Quantiles(cells, measured, groups=domains, p=shares, parts=_observed(cells, measured, domains))
+
+    value = quantiles.values(cells.weight, rule)
+    below = estimate(cells, quantiles.share_below(value, quantiles.part), level=level)
     if interval == "replication":
         _check_replicates(cells)
-        vcov = made.replicated(value, rule)
+        vcov = quantiles.replicated(value, rule)
         low, high = t_interval(value, np.sqrt(np.diag(vcov)), below.df, level)
     else:
         if interval == "score":
-            low, high = made.score_bounds(below.df, level)
+            low, high = quantiles.score_bounds(below.df, level)
         else:
-            low, high = made.woodruff_bounds(below, SHARE_INTERVAL[interval], rule)
+            low, high = quantiles.woodruff_bounds(below, SHARE_INTERVAL[interval], rule)
+        # SE = (high - low) / 2 t: the width of the interval over twice the t quantile
         vcov = _scaled(below.vcov, (high - low) / (2 * quantile_t(0.5 + level / 2, below.df)))
-    return replace(below, labels=made.labels, value=value, vcov=vcov, conf_low=low, conf_high=high)
+    return replace(below, labels=quantiles.labels, value=value, vcov=vcov, conf_low=low, conf_high=high)
 
 
 def _observed(cells: Cells, measured: Terms, groups: Domains) -> list[_Observed]:
     """Distinct values of each variable in each domain, domain by domain."""
-    found = []
+    observed = []
     for inside in groups.indicator.T:
         pattern = np.flatnonzero(inside)
         for column in measured.values.T:
             value, code = np.unique(column[pattern], return_inverse=True)
             count = sum_by_code(code, cells.n[pattern].astype(np.float64), value.size)
-            found.append(_Observed(value, count, pattern, code))
-    return found
+            observed.append(_Observed(value, count, pattern=pattern, code=code))
+    return observed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,7 +164,8 @@ class _Quantiles:
     @property
     def labels(self) -> pd.DataFrame:
         """By-columns, term and level of the k rows."""
-        m, size = len(self.measured.labels), self.p.size
+        m = len(self.measured.labels)
+        size = self.p.size
         terms = self.measured.labels.loc[np.repeat(np.arange(m), size), ["term"]].reset_index(drop=True)
         return by_domain(self.groups, terms.assign(level=np.tile(self.p, m)))[0]
 
@@ -190,20 +194,25 @@ class _Quantiles:
         domain, variable = np.divmod(part, len(self.measured.labels))
         membership = self.groups.indicator[:, domain]
         below = membership & (self.measured.values[:, variable] <= value + TIE * np.abs(value))
-        labels = pd.DataFrame(index=range(part.size))
-        return ratio_of_totals(self.cells, labels, below.astype(np.float64), membership.astype(np.float64), membership)
+        return ratio_of_totals(
+            self.cells,
+            labels=pd.DataFrame(index=range(part.size)),
+            above=below.astype(np.float64),
+            below=membership.astype(np.float64),
+            membership=membership,
+        )
 
     def woodruff_bounds(
         self, below: Estimate, method: IntervalMethod, rule: QuantileRule
     ) -> tuple[FloatArray, FloatArray]:
         """(k,) lower and (k,) upper quantiles at the bounds of the shares below."""
-        bounds = proportion_interval(below.value, below.std_error, below.n, below.df, below.level, method)
+        bounds = proportion_interval(below.value, below.std_error, below.n, below.df, level=below.level, method=method)
         ends = []
         for bound in bounds:
             usable = (bound >= -TIE) & (bound <= 1 + TIE)
             at = np.where(usable, bound, 0.5).reshape(-1, self.p.size)
-            found = [part.quantiles(self.cells.weight, row, rule) for part, row in zip(self.parts, at, strict=True)]
-            ends.append(np.where(usable, np.concatenate(found), np.nan))
+            values = [part.quantiles(self.cells.weight, row, rule) for part, row in zip(self.parts, at, strict=True)]
+            ends.append(np.where(usable, np.concatenate(values), np.nan))
         return ends[0], ends[1]
 
     def score_bounds(self, df: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
@@ -216,22 +225,23 @@ class _Quantiles:
         size = np.array([part.value.size for part in self.parts])[self.part]
         ends = []
         for sign in (1.0, -1.0):
-            before, after = np.full(size.size, -1), size - 1  # ranks on either side of the crossing
+            before = np.full(size.size, -1)  # ranks on either side of the crossing
+            after = size - 1
             while (after - before > 1).any():
                 middle = np.maximum((before + after) // 2, 0)
-                crossed = self._crossed(middle, self.part, np.tile(self.p, len(self.parts)), sign * t)
+                crossed = self._crossed(middle, self.part, p=np.tile(self.p, len(self.parts)), t=sign * t)
                 searching = after - before > 1
                 after = np.where(searching & crossed, middle, after)
                 before = np.where(searching & ~crossed, middle, before)
             ends.append(np.array([self._outermost(i, rank, sign * t[i]) for i, rank in enumerate(after)]))
         return ends[0], ends[1]
 
-    def _crossed(self, rank: IntArray, part: IntArray, p: FloatArray, t: FloatArray) -> BoolArray:
+    def _crossed(self, rank: IntArray, part: IntArray, *, p: FloatArray, t: FloatArray) -> BoolArray:
         """(m,) whether the statistic at values of these ranks is at or below t, where this is positive; else below."""
         value = np.array([self.parts[r].value[i] for r, i in zip(part, rank, strict=True)])
-        made = self.share_below(value, part)
-        vcov = covariance(self.cells, made.value, made.influence, made.evaluate, membership=made.membership)
-        distance = p - made.value - t * np.sqrt(np.diag(vcov))
+        shares = self.share_below(value, part)
+        vcov = covariance(self.cells, shares.value, shares.influence, shares.evaluate, membership=shares.membership)
+        distance = p - shares.value - t * np.sqrt(np.diag(vcov))
         return np.where(t > 0, distance <= 0, distance < 0)
 
     def _outermost(self, row: int, rank: int, t: float) -> float:
@@ -241,8 +251,12 @@ class _Quantiles:
         if np.isnan(t):
             return np.nan
         beside = np.arange(max(rank - AROUND, 0), rank) if t > 0 else np.arange(rank, min(rank + AROUND, values.size))
-        parts, p = np.full(beside.size, part), np.full(beside.size, self.p[row % self.p.size])
-        crossed = self._crossed(beside, parts, p, np.full(beside.size, t))
+        crossed = self._crossed(
+            beside,
+            np.full(beside.size, part),
+            p=np.full(beside.size, self.p[row % self.p.size]),
+            t=np.full(beside.size, t),
+        )
         if t > 0:
             return float(values[beside[crossed].min(initial=rank)])
         return float(values[beside[~crossed].max(initial=rank - 1) + 1])

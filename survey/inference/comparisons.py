@@ -90,21 +90,21 @@ def t_test(
             )
     if by is not None:
         return t_test_of(_difference_between_groups(cells, y, by, level), value, "t test of two means")
-    measured = terms_of(cells, [y])
+    measured = terms_of(cells, [y], argument="y")
     if paired is not None:
         labels = measured.labels.assign(term=f"{y} - {paired}")
-        measured = Terms(labels, measured.values - terms_of(cells, [paired]).values)
-    made = estimate(cells, mean_statistic(cells, measured, domains_of(cells, [])), level=level)
-    return t_test_of(made, value, "t test of one mean" if paired is None else "paired t test")
+        measured = Terms(labels, measured.values - terms_of(cells, [paired], argument="paired").values)
+    mean = estimate(cells, mean_statistic(cells, measured, domains_of(cells, [])), level=level)
+    return t_test_of(mean, value, "t test of one mean" if paired is None else "paired t test")
 
 
 def two_groups(cells: Cells, by: str) -> Domains:
     """Groups that a two-sample test compares."""
     groups = domains_of(cells, [by])
     if len(groups.labels) != 2:
-        found = groups.labels[by].astype(str).tolist()
+        names = groups.labels[by].astype(str).tolist()
         raise EstimationError(
-            f"`by` must have two groups with respondents; {by!r} has {len(found)}: {found[:8]}. Take a domain, or use "
+            f"`by` must have two groups with respondents; {by!r} has {len(names)}: {names[:8]}. Take a domain, or use "
             "`compare` for all pairs of groups."
         )
     return groups
@@ -113,7 +113,7 @@ def two_groups(cells: Cells, by: str) -> Domains:
 def _difference_between_groups(cells: Cells, y: str, by: str, level: float) -> Estimate:
     """Mean of the second group minus that of the first, on the residual degrees of freedom of a regression."""
     groups = two_groups(cells, by)
-    means = estimate(cells, mean_statistic(cells, terms_of(cells, [y]), groups), level=level)
+    means = estimate(cells, mean_statistic(cells, terms_of(cells, [y], argument="y"), groups), level=level)
     first, second = groups.labels[by]
     difference = means.contrast([[-1.0, 1.0]], [f"{y}: {second} - {first}"])
     df = difference.df - 1.0
@@ -166,17 +166,17 @@ def compare(
     blocks: dict[tuple[Any, ...], list[int]] = {}
     for position, row in enumerate(labels[held].itertuples(index=False, name=None)):
         blocks.setdefault(tuple(row), []).append(position)
-    found = [
+    pairs = [
         _pairs(estimates, labels.drop(columns=held), members, correction).assign(**dict(zip(held, key, strict=True)))
         for key, members in blocks.items()
         if len(members) > 1
     ]
-    if not found:
+    if not pairs:
         raise EstimationError(
             f"`by` must leave two estimates to compare; with {held} held, each of the {len(labels)} estimates is "
             "alone. Give by=[] for all pairs."
         )
-    result = pd.concat(found, ignore_index=True)
+    result = pd.concat(pairs, ignore_index=True)
     return result[[*held, *(name for name in result.columns if name not in held)]]
 
 
@@ -184,7 +184,9 @@ def _pairs(estimates: Estimate, labels: pd.DataFrame, members: Sequence[int], co
     """Differences of all pairs of the members, first minus second."""
     first, second = np.array(list(combinations(members, 2))).T
     matrix = np.zeros((first.size, len(labels)))
-    matrix[np.arange(first.size), first], matrix[np.arange(first.size), second] = 1.0, -1.0
+    pair = np.arange(first.size)
+    matrix[pair, first] = 1.0
+    matrix[pair, second] = -1.0
     names = np.array([_name(row) for row in labels.itertuples(index=False, name=None)], dtype=object)
     difference = estimates.contrast(matrix)
     alone = np.diag(estimates.vcov)[first] + np.diag(estimates.vcov)[second]

@@ -63,25 +63,32 @@ def goodness_of_fit(
     if is_numeric(cells.frame[x]):
         raise EstimationError(f"`x` must be categorical; {x!r} is numeric. Cut it into groups first (pandas.cut).")
     levels, indicators = level_indicators(cells, x)
-    expected = _expected(x, levels, [bool(indicator.any()) for indicator in indicators], dict(shares.items()))
+    expected = _expected(
+        x, levels, present=[bool(indicator.any()) for indicator in indicators], shares=dict(shares.items())
+    )
     indicator = np.column_stack([indicators[levels.index(level)] for level in expected]).astype(np.float64)
     given = np.array(list(expected.values()))
-    size, n = float(cells.weight.sum()), float(cells.n.sum())
+    size = float(cells.weight.sum())
+    n = float(cells.n.sum())
     observed = cells.weight @ indicator / size
     chisq = float(n * ((observed - given) ** 2 / given).sum())
     df = float(degrees_of_freedom(cells, cells.inside[:, None])[0])
     inside = cells.inside[:, None]
     if method == "satterthwaite":
         form = count_form(cells, indicator, given)
-        effects = _eigenvalues(cells, form, lambda weight: weight.T @ form, x)
+        effects = _eigenvalues(cells, form, evaluate=lambda weight: weight.T @ form, x=x)
+        # two moments: X^2 / c is chi-square on sum d / c, with c = sum d^2 / sum d and d the design effects
         scale = float(effects @ effects / effects.sum())
         fitted = float(effects.sum() / scale)
         p_value = float(scipy.special.chdtrc(fitted, chisq / scale))
-        return TestResult(chisq, fitted, np.nan, p_value, "Pearson's X^2 for given shares, Satterthwaite chi-square")
+        name = "Pearson's X^2 for given shares, Satterthwaite chi-square"
+        return TestResult(chisq, df1=fitted, df2=np.nan, p_value=p_value, method=name)
     form = (indicator - observed) * inside / np.sqrt(given) * np.sqrt(n) / size
-    effects = _eigenvalues(cells, form, lambda weight: (weight.T @ form) * (size / weight.sum(axis=0))[:, None], x)
+    effects = _eigenvalues(
+        cells, form, evaluate=lambda weight: (weight.T @ form) * (size / weight.sum(axis=0))[:, None], x=x
+    )
     # ascending; the shares add to 1, so that the first is zero
-    return rao_scott(chisq, effects[1:], df, method, "For given shares.")
+    return rao_scott(chisq, effects[1:], df, method=method, note="For given shares.", argument="x")
 
 
 def count_form(cells: Cells, indicator: FloatArray, given: FloatArray) -> FloatArray:
@@ -92,14 +99,14 @@ def count_form(cells: Cells, indicator: FloatArray, given: FloatArray) -> FloatA
     return form * cells.inside[:, None]
 
 
-def _expected(x: str, levels: list[object], present: list[bool], shares: Mapping[Any, float]) -> dict[object, float]:
+def _expected(x: str, levels: list[object], *, present: list[bool], shares: Mapping[Any, float]) -> dict[object, float]:
     """Given shares of the levels, checked and made to add to 1 exactly."""
     unknown = [level for level in shares if level not in levels]
     if unknown:
         raise EstimationError(
             f"`shares` must name levels of {x!r}; {unknown} not among {levels}.{did_you_mean(unknown[0], levels)}"
         )
-    absent = [level for level, found in zip(levels, present, strict=True) if found and level not in shares]
+    absent = [level for level, answered in zip(levels, present, strict=True) if answered and level not in shares]
     if absent:
         raise EstimationError(
             f"`shares` must cover every level with respondents; {', '.join(map(shown, absent))} of {x!r} has none. Add "
@@ -114,7 +121,7 @@ def _expected(x: str, levels: list[object], present: list[bool], shares: Mapping
     return {level: share / total for level, share in shares.items()}
 
 
-def _eigenvalues(cells: Cells, form: FloatArray, evaluate: Evaluate, x: str) -> FloatArray:
+def _eigenvalues(cells: Cells, form: FloatArray, *, evaluate: Evaluate, x: str) -> FloatArray:
     """Eigenvalues, ascending, of the covariance of (C, k) linear forms, which X^2 is the sum of squares of."""
     vcov = covariance(cells, cells.weight @ form, form, evaluate, size="known")
     eigenvalues = np.asarray(scipy.linalg.eigvalsh(vcov), dtype=np.float64)

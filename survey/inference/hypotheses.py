@@ -28,8 +28,8 @@ def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> T
     error, df = float(estimate.std_error[0]), float(estimate.df[0])
     if not error > 1e-12 * abs(float(estimate.value[0])):
         raise EstimationError(
-            f"`{estimate.labels['term'][0]}` must vary to be tested; its standard error is zero. Check that the "
-            "variable is not constant and that it is not a total to which the weights were calibrated."
+            f"`y` must vary to be tested; {str(estimate.labels['term'][0])!r} has a standard error of zero. Check that "
+            "the variable is not constant and that it is not a total to which the weights were calibrated."
         )
     statistic = (float(estimate.value[0]) - null) / error
     p_value = 2.0 * float(scipy.special.stdtr(df, -abs(statistic))) if df > 0 else np.nan

@@ -29,7 +29,8 @@ from survey.inference.quadratic_forms import sum_of_chisq_sf
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
 Wald = Literal["wald", "adjusted-wald"]
 TestMethod = Literal[RaoScott, Wald]
-RAO_SCOTT, WALD = get_args(RaoScott), get_args(Wald)
+RAO_SCOTT = get_args(RaoScott)
+WALD = get_args(Wald)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,8 @@ class TwoWay:
 
 def two_way(cells: Cells, row: str, column: str) -> TwoWay:
     """Positions of the patterns in the table of two variables."""
-    positions, left_out = [], []
+    positions = []
+    left_out = []
     for name in (row, column):
         codes, values = code_values(cells.frame[name])
         present = np.unique(codes[cells.inside])
@@ -59,7 +61,7 @@ def two_way(cells: Cells, row: str, column: str) -> TwoWay:
         left_out += [f"{name}={value}" for i, value in enumerate(values) if i not in present]
     shape = (int(positions[0].max()) + 1, int(positions[1].max()) + 1)
     note = f"Without respondents, left out: {', '.join(left_out)}." if left_out else ""
-    return TwoWay(positions[0], positions[1], shape, note)
+    return TwoWay(positions[0], positions[1], shape=shape, note=note)
 
 
 def independence_test(cells: Cells, table: TwoWay, method: TestMethod) -> TestResult:
@@ -88,12 +90,14 @@ def independence_test(cells: Cells, table: TwoWay, method: TestMethod) -> TestRe
         )
     df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
     if method == "wald" or method == "adjusted-wald":
-        return _wald(cells, table, df, method)
+        return _wald(cells, table, df=df, method=method)
     tested = pearson(cells, table)
-    return rao_scott(tested.chisq, generalized_effects(cells, [tested]), df, method, table.note)
+    return rao_scott(tested.chisq, generalized_effects(cells, [tested]), df, method=method, note=table.note)
 
 
-def rao_scott(chisq: float, effects: FloatArray, df: float, method: RaoScott, note: str = "") -> TestResult:
+def rao_scott(
+    chisq: float, effects: FloatArray, df: float, *, method: RaoScott, note: str = "", argument: str = "table"
+) -> TestResult:
     """Pearson's X^2 with the Rao-Scott correction.
 
     Parameters
@@ -105,40 +109,49 @@ def rao_scott(chisq: float, effects: FloatArray, df: float, method: RaoScott, no
     method : "rao-scott-f" matches two moments with an F, "rao-scott-chisq" one with a chi-square;
         "rao-scott-saddlepoint" and "rao-scott-exact" take the weighted sum itself, divided by a chi-square on the
         denominator degrees of freedom of the F. (R's svychisq rounds them down in one place of two.)
+    argument : what the function that the user called names the tested shares by, for its errors.
 
     Raises
     ------
     EstimationError : no sampling variance to test against.
     """
-    trace, squares, k = float(effects.sum()), float((effects**2).sum()), effects.size
+    trace = float(effects.sum())
+    squares = float((effects**2).sum())
+    k = effects.size
     note = f"{note} Design df {df:g}.".strip()
     if trace <= 0 or df <= 0:
         raise EstimationError(
-            "`table` has no sampling variance to test against: the design has "
+            f"`{argument}` has no sampling variance to test against: the design has "
             f"{df:g} degrees of freedom and a total design effect of {trace:g}."
         )
     if method == "rao-scott-chisq":
+        # first order: X^2 over the mean design effect is chi-square on k
         p_value = float(scipy.special.chdtrc(k, chisq / (trace / k)))
-        return TestResult(chisq, k, np.nan, p_value, "Pearson's X^2, Rao-Scott first-order correction", note)
+        name = "Pearson's X^2, Rao-Scott first-order correction"
+        return TestResult(chisq, df1=k, df2=np.nan, p_value=p_value, method=name, note=note)
+
+    # second order: X^2 / sum d is F on (sum d)^2 / sum d^2 and df times as many, d the design effects
     df1 = trace**2 / squares
-    if method == "rao-scott-f":
-        p_value = float(scipy.special.fdtrc(df1, df1 * df, chisq / trace))
-        return TestResult(
-            chisq / trace, df1, df1 * df, p_value, "Pearson's X^2, Rao-Scott second-order correction (F)", note
-        )
     df2 = df1 * df
+    if method == "rao-scott-f":
+        p_value = float(scipy.special.fdtrc(df1, df2, chisq / trace))
+        name = "Pearson's X^2, Rao-Scott second-order correction (F)"
+        return TestResult(chisq / trace, df1=df1, df2=df2, p_value=p_value, method=name, note=note)
+
     if method == "rao-scott-saddlepoint":
-        p_value, name = sum_of_chisq_sf(chisq, effects, df2, method="saddlepoint"), "saddlepoint approximation"
+        p_value = sum_of_chisq_sf(chisq, effects, df2, method="saddlepoint")
+        name = "saddlepoint approximation"
     else:
-        p_value, name = sum_of_chisq_sf(chisq, effects, df2, method="exact"), "asymptotically exact distribution"
-    return TestResult(chisq, k, df2, p_value, f"Pearson's X^2, Rao-Scott, {name}", note)
+        p_value = sum_of_chisq_sf(chisq, effects, df2, method="exact")
+        name = "asymptotically exact distribution"
+    return TestResult(chisq, df1=k, df2=df2, p_value=p_value, method=f"Pearson's X^2, Rao-Scott, {name}", note=note)
 
 
 def _indicators(table: TwoWay) -> FloatArray:
     """(C, R * K) indicators of the table's cells, row by row."""
     position = table.row * table.shape[1] + table.column
-    found: FloatArray = (position[:, None] == np.arange(table.shape[0] * table.shape[1])).astype(np.float64)
-    return found
+    indicators: FloatArray = (position[:, None] == np.arange(table.shape[0] * table.shape[1])).astype(np.float64)
+    return indicators
 
 
 def _interactions(rows: int, columns: int) -> FloatArray:
@@ -188,6 +201,7 @@ def generalized_effects(cells: Cells, tables: Sequence[Pearson]) -> FloatArray:
     """Eigenvalues of the generalized design effect of the sum of X^2 over tables of the same respondents."""
     form = np.hstack([table.form for table in tables])
     size = cells.weight.sum()
+    # D = V_srs^-1 V: its eigenvalues are the weights of the chi-squares that X^2 is a sum of
     vcov = covariance(
         cells,
         np.zeros(form.shape[1]),
@@ -199,12 +213,15 @@ def generalized_effects(cells: Cells, tables: Sequence[Pearson]) -> FloatArray:
     return np.maximum(eigenvalues, 0.0)  # a negative one is rounding error
 
 
-def _wald(cells: Cells, table: TwoWay, df: float, method: Wald) -> TestResult:
+def _wald(cells: Cells, table: TwoWay, *, df: float, method: Wald) -> TestResult:
     """Wald test of observed minus expected totals in all rows and columns but the first."""
     rows, columns = table.shape
     indicator = _indicators(table)
     totals = (cells.weight @ indicator).reshape(table.shape)
-    size, by_row, by_column = totals.sum(), totals.sum(axis=1), totals.sum(axis=0)
+    size = totals.sum()
+    by_row = totals.sum(axis=1)
+    by_column = totals.sum(axis=0)
+    # N_rc - N_r. N_.c / N; its derivative by each count is the influence of a respondent in that cell
     residual = totals - np.outer(by_row, by_column) / size
     in_row = (table.row[:, None] == np.arange(rows)).astype(np.float64)
     in_column = (table.column[:, None] == np.arange(columns)).astype(np.float64)
@@ -214,13 +231,14 @@ def _wald(cells: Cells, table: TwoWay, df: float, method: Wald) -> TestResult:
         - in_column[:, None, :] * by_row[:, None] / size
         + np.outer(by_row, by_column) / size**2
     )
-    value, linear = residual[1:, 1:].reshape(-1), influence[:, 1:, 1:].reshape(len(influence), -1)
+    value = residual[1:, 1:].reshape(-1)
+    linear = influence[:, 1:, 1:].reshape(len(influence), -1)
     vcov = covariance(cells, value, linear, lambda weight: weight.T @ linear, size="known")  # delta method, as in R
-    statistic = wald_chisq(value, vcov)
+    statistic = wald_chisq(value, vcov, argument="table")
     k = (rows - 1) * (columns - 1)
     if method == "wald":
-        return plain_wald(statistic, k, df, "Wald test of association")
-    return adjusted_wald(statistic, k, df, "Adjusted Wald test of association", table.note)
+        return plain_wald(statistic, k, design_df=df, method="Wald test of association")
+    return adjusted_wald(statistic, k, design_df=df, method="Adjusted Wald test of association", note=table.note)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,7 +272,9 @@ def multiple_response(
     by : grouping variable.
     labels : the two levels of the columns, the second of which means that the option was chosen.
     """
-    names, chosen, left_out = [], [], []
+    names = []
+    chosen = []
+    left_out = []
     for column, label in options.items():
         indicator = is_chosen(cells, column, labels)
         if indicator[cells.inside].any() and not indicator[cells.inside].all():
@@ -272,7 +292,7 @@ def multiple_response(
         empty = [f"{by}={value}" for i, value in enumerate(values) if i not in present]
         notes.append(f"Without respondents, left out: {', '.join(empty)}.")
     table = np.column_stack(chosen) if chosen else np.zeros((cells.n.size, 0), dtype=bool)
-    return MultipleResponse(tuple(names), table, group, present.size, " ".join(notes))
+    return MultipleResponse(tuple(names), chosen=table, group=group, groups=present.size, note=" ".join(notes))
 
 
 def multiple_response_test(cells: Cells, table: MultipleResponse, method: RaoScott) -> TestResult:
@@ -312,12 +332,13 @@ def multiple_response_test(cells: Cells, table: MultipleResponse, method: RaoSco
         )
     df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
     tables = [
-        pearson(cells, TwoWay(np.where(chosen, 1, 0), table.group, (2, table.groups), "")) for chosen in table.chosen.T
+        pearson(cells, TwoWay(np.where(chosen, 1, 0), table.group, shape=(2, table.groups), note=""))
+        for chosen in table.chosen.T
     ]
-    singly = [rao_scott(part.chisq, generalized_effects(cells, [part]), df, method) for part in tables]
+    singly = [rao_scott(part.chisq, generalized_effects(cells, [part]), df, method=method) for part in tables]
     parts = pd.concat([result.tidy() for result in singly], ignore_index=True)
     parts["term"] = [str(option) for option in table.options]
     parts["p_adjusted"] = adjust_p_values(parts["p_value"], "holm")
     chisq = sum(part.chisq for part in tables)
-    overall = rao_scott(chisq, generalized_effects(cells, tables), df, method, table.note)
+    overall = rao_scott(chisq, generalized_effects(cells, tables), df, method=method, note=table.note)
     return replace(overall, method=f"Sum over options of {overall.method}", parts=parts)

@@ -72,7 +72,7 @@ def rank_test(
     if as_name(y, "y") == as_name(by, "by"):
         raise EstimationError(f"`by` must be another variable than the answer; got {by!r} twice.")
     cells = collapse(design, [y, by], missing)
-    return compare_scores(cells, rank_scores(mid_ranks(cells, y), method), by, method)
+    return compare_scores(cells, rank_scores(mid_ranks(cells, y), method), by=by, method=method)
 
 
 def mid_ranks(cells: Cells, y: str) -> FloatArray:
@@ -86,6 +86,7 @@ def mid_ranks(cells: Cells, y: str) -> FloatArray:
     codes, values = code_values(column)
     at = np.where(cells.inside, codes, 0)
     weight = sum_by_code(at, cells.weight, len(values))
+    # share below a value, and half of the share with it
     ranks: FloatArray = ((np.cumsum(weight) - weight / 2.0) / weight.sum())[at]
     return ranks
 
@@ -114,17 +115,25 @@ def compare_scores(cells: Cells, scores: FloatArray, by: str, method: RankMethod
     measured = Terms(pd.DataFrame({"term": ["rank score"], "level": [""]}), scores[:, None])
     means = mean_statistic(cells, measured, groups)
     linear = means.influence  # the ranks are not estimated again in each replicate, as they are not elsewhere
-    made = estimate(cells, replace(means, evaluate=lambda weight: weight.T @ linear + means.value))
+    scored = estimate(cells, replace(means, evaluate=lambda weight: weight.T @ linear + means.value))
     name = f"Design-based {NAMES[method]}"
     if k == 2:
-        return t_test_of(_difference(made, groups.labels[by].astype(str).tolist()), 0.0, name)
+        return t_test_of(_difference(scored, groups.labels[by].astype(str).tolist()), 0.0, name)
     against = np.hstack([-np.ones((k - 1, 1)), np.eye(k - 1)])
-    chisq = wald_chisq(against @ made.value, against @ made.vcov @ against.T)
-    denominator = made.whole_df - (k - 1)
+    chisq = wald_chisq(against @ scored.value, against @ scored.vcov @ against.T, argument="by")
+    denominator = scored.whole_df - (k - 1)  # of a regression on k groups, whose means are estimated
     if denominator <= 0:
-        reason = f"{k} groups need more than {k - 1} design degrees of freedom; the design has {made.whole_df:g}."
-        return TestResult(chisq / (k - 1), k - 1, np.nan, np.nan, name, reason, chisq)
-    return plain_wald(chisq, k - 1, denominator, name)
+        reason = f"{k} groups need more than {k - 1} design degrees of freedom; the design has {scored.whole_df:g}."
+        return TestResult(
+            statistic=chisq / (k - 1),
+            df1=k - 1,
+            df2=np.nan,
+            p_value=np.nan,
+            method=name,
+            note=reason,
+            wald_chisq=chisq,
+        )
+    return plain_wald(chisq, k - 1, design_df=denominator, method=name)
 
 
 def _difference(means: Estimate, groups: list[str]) -> Estimate:

@@ -135,7 +135,7 @@ def answers(cells: Cells, asked: Question) -> tuple[Terms, list[str]]:
     if asked.multiple:
         chosen = [is_chosen(cells, column, asked.labels) for column in asked.columns]
         return _terms(asked, list(asked.options.values()), chosen), ["level"] * len(chosen)
-    levels, values = level_indicators(cells, asked.columns[0])
+    levels, values = level_indicators(cells, asked.columns[0], argument="item")
     kinds = ["missing" if level in asked.reasons else "level" for level in levels]
     first_reason = kinds.index("missing") if "missing" in kinds else len(kinds)
     merged = []

@@ -94,4 +94,4 @@ def shares_of(counts: Counts, share: Share) -> Statistic:
         base = np.tile(given, len(groups.labels))
     else:
         base = np.broadcast_to(cells.inside[:, None], joint.shape).astype(np.float64)
-    return ratio_of_totals(cells, labels, joint, base, base > 0)
+    return ratio_of_totals(cells, labels, above=joint, below=base, membership=base > 0)

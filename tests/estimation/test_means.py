@@ -111,13 +111,13 @@ def test_wider_levels_give_wider_intervals(level: float) -> None:
         (lambda d: loose.mean(d, "y", level=95), "`level` must lie between 0 and 1, as 0.95 does; got 95"),
         (lambda d: loose.mean(d, "y", missing="ignore"), "`missing` must be one of drop, fail; got 'ignore'"),
         (lambda d: loose.proportion(d, "y"), "`x` must be categorical; 'y' is numeric"),
-        (lambda d: loose.proportion(d, "approval", interval="exact"), "`(interval|method)` must be one of"),
+        (lambda d: loose.proportion(d, "approval", interval="exact"), "`interval` must be one of logit, korn-graubard"),
         (lambda d: loose.ratio(d, "y", "income"), "`x` must be numeric; 'income' has type category"),
         (
             lambda d: loose.ratio(d, "y", "zero"),
-            "`denominator` must have a total other than zero; 'zero' sums to zero over",
+            "`x` must have a total other than zero; 'zero' sums to zero over",
         ),
-        (lambda d: loose.mean(d, "big"), "`big` must be finite; it holds an infinite value"),
+        (lambda d: loose.mean(d, "big"), "`x` must be finite; 'big' holds an infinite value"),
         (lambda d: loose.mean(d, "none"), "`none` must be known for at least one respondent"),
         (lambda d: loose.topline(d, "y"), "`item` must be categorical to be tabulated; 'y' is numeric"),
         (
@@ -306,8 +306,8 @@ def test_a_combination_that_cannot_vary_has_a_standard_error_of_zero() -> None:
         (lambda d: loose.ratio(d, "y", "x", by="x"), "that are estimated; got 'x' twice"),
         (lambda d: loose.quantile(d, "y", by="y"), "that are estimated; got 'y' twice"),
         (lambda d: loose.var(d, "y", by="y"), "that are estimated; got 'y' twice"),
-        (lambda d: loose.mean(d, "y", by="x"), "`x` must sort respondents into groups; it has 400 values for 400"),
-        (lambda d: loose.proportion(d, "id"), "`id` must sort respondents into groups; it has 400 values for 400"),
+        (lambda d: loose.mean(d, "y", by="x"), "`by` must sort respondents into groups; 'x' has 400 values for 400"),
+        (lambda d: loose.proportion(d, "id"), "`x` must sort respondents into groups; 'id' has 400 values for 400"),
         (
             lambda d: loose.mean(d, "text"),
             "`x` must be numeric or categorical; 'text' holds numbers, such as 0, as str",

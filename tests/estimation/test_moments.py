@@ -162,11 +162,11 @@ def test_replicates() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda d: loose.var(d, "answer"), "`answer` must be numeric to have a variance; its type is category"),
-        (lambda d: loose.cov(d, "x", "answer"), "`answer` must be numeric to have a variance"),
+        (lambda d: loose.var(d, "answer"), "`x` must be numeric to have a variance; 'answer' has type category"),
+        (lambda d: loose.cov(d, "x", "answer"), "`y` must be numeric to have a variance; 'answer' has"),
         (lambda d: loose.var(d, []), "`x` must name at least one variable"),
         (lambda d: loose.corr(d, "x", ["y"]), "`y` must be one column name"),
-        (lambda d: loose.corr(d, "x", "y", interval="t"), "`interval` of a correlation must be one of fisher, wald"),
+        (lambda d: loose.corr(d, "x", "y", interval="t"), "`interval` must be one of fisher, wald; got 't'"),
         (lambda d: loose.corr(d, "x", "y", missing="fail"), "`missing` is \"fail\", but values are missing: 'y' in 5"),
         (lambda d: loose.var(d, "x", level=2.0), "`level` must lie between 0 and 1"),
     ],

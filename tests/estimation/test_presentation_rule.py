@@ -185,7 +185,7 @@ def test_bounds_hold_the_share_and_mirror_its_complement(
         (dict(n=-1), r"`n` must not be negative; -1 .* Pass unweighted counts"),
         (dict(df=-3), r"`df` must not be negative; -3"),
         (dict(level=95), r"`level` must lie between 0 and 1; 95 was given"),
-        (dict(method="exact"), r"`interval` must be one of 'logit', .*; 'exact' was given"),
+        (dict(method="exact"), r"`interval` must be one of logit, .*; got 'exact'"),
         (dict(estimate=[0.1, 0.2, 0.3], n=[1, 2]), r"must be numbers whose shapes fit together"),
         (dict(estimate="many"), r"must be numbers whose shapes fit together"),
     ],

@@ -139,7 +139,7 @@ def test_refusals_of_t_tests(people: pd.DataFrame) -> None:
         survey.t_test(design, "y", paired="g")
     with pytest.raises(survey.EstimationError, match="`y` must be another variable than the one it is compared by"):
         survey.t_test(design, "y", paired="y")
-    with pytest.raises(survey.EstimationError, match="`one` must vary to be tested; its standard error is zero"):
+    with pytest.raises(survey.EstimationError, match="`y` must vary to be tested; 'one' has a standard error of zero"):
         survey.t_test(design, "one")
     with pytest.raises(survey.EstimationError, match="`level` must lie between 0 and 1"):
         survey.t_test(design, "y", level=95)
