@@ -63,6 +63,12 @@ def proportion_interval(
     EstimationError : a proportion outside 0-1, a negative standard error, base or degrees of freedom, a
         level outside 0-1, an unknown method, or arrays whose shapes do not fit together.
 
+    Examples
+    --------
+    A published share of 62% with a standard error of 2 points, of 1,024 respondents in 60 strata of two PSUs:
+
+        low, high = survey.proportion_interval(0.62, 0.02, n=1024, df=60)
+
     References
     ----------
     Korn and Graubard (1998), Survey Methodology 24, 193-201. R equivalent: survey::svyciprop with methods

@@ -8,20 +8,23 @@ same width and type sizes as every other, to be written with `save_figure`.
 from __future__ import annotations
 
 from survey.figures.bars import composition, likert
+from survey.figures.counts import counts
 from survey.figures.diagnostics import parallel_slopes, residual_means, residuals
 from survey.figures.dots import dots
 from survey.figures.models import coefficients, probabilities
-from survey.figures.style import save_figure
+from survey.figures.style import palette, save_figure
 from survey.figures.text import describe
 from survey.figures.weighting import margins, weights
 
 __all__ = [
     "coefficients",
     "composition",
+    "counts",
     "describe",
     "dots",
     "likert",
     "margins",
+    "palette",
     "parallel_slopes",
     "probabilities",
     "residual_means",

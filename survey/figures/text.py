@@ -12,7 +12,9 @@ from survey.figures.layout import Source, frame_of, in_order, visible
 from survey.printing import number, percent
 from survey.tidy import ODDS_RATIO, SLOPE
 
-Chart: TypeAlias = Literal["dots", "composition", "likert", "coefficients", "probabilities", "weights", "margins"]
+Chart: TypeAlias = Literal[
+    "dots", "composition", "likert", "coefficients", "probabilities", "weights", "margins", "counts"
+]
 
 
 def describe(
@@ -53,6 +55,8 @@ def describe(
         return _weights(frame_of(tidy, "before", "after"))
     if chart == "margins":
         return _margins(frame_of(tidy, "variable", "level", "unweighted", "weighted", "target"))
+    if chart == "counts":
+        return _counts(frame_of(tidy, group, "n"), group, measure)
     frame = frame_of(tidy, "estimate")
     if chart == "coefficients":
         drawn = frame[frame["kind"].isin([SLOPE, ODDS_RATIO])] if "kind" in frame.columns else frame
@@ -62,6 +66,12 @@ def describe(
     if chart in ("composition", "likert", "probabilities"):
         return _bars(frame_of(_of_kind(frame, "level"), group, level), chart, group, level, measure)
     return _dots(frame, group, panel, measure, reference)
+
+
+def _counts(frame: pd.DataFrame, group: str, measure: str) -> str:
+    """Every count."""
+    rows = zip(frame[group], frame["n"].astype(float), strict=True)
+    return f"Dot plot on a logarithmic axis. {measure}: {'; '.join(f'{name} {number(n)}' for name, n in rows)}."
 
 
 def _dots(frame: pd.DataFrame, group: str, panel: str | None, measure: str, reference: float | None) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import survey
 from survey.errors import EstimationError
 from survey.estimation.intervals import IntervalMethod, effective_size, proportion_interval
 from survey.estimation.presentation_rule import judge, korn_graubard, presentation
@@ -155,6 +156,14 @@ def test_only_korn_graubard_has_an_interval_at_zero_and_one(method: IntervalMeth
 @pytest.mark.parametrize("method", ["logit", "wilson", "beta", "wald"])
 def test_a_share_known_exactly_is_its_own_interval(method: IntervalMethod) -> None:
     np.testing.assert_allclose(proportion_interval(0.3, 0.0, 40, 39, method=method), (0.3, 0.3))
+
+
+def test_the_public_function_gives_the_interval_of_a_proportion() -> None:
+    answers = pd.DataFrame({"approves": ["yes"] * 23 + ["no"] * 17})
+    shares = survey.proportion(survey.Design(answers, weight=None), "approves")
+    low, high = survey.proportion_interval(shares.value, shares.std_error, n=40, df=39)
+    np.testing.assert_array_equal(low, shares.conf_low)
+    np.testing.assert_array_equal(high, shares.conf_high)
 
 
 def test_an_empty_domain_stays_nan() -> None:

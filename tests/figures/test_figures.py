@@ -142,6 +142,10 @@ def weight_rows() -> pd.DataFrame:
     return pd.DataFrame({"before": 2.0, "after": np.linspace(0.5, 3.5, 200)})
 
 
+def readers() -> pd.DataFrame:
+    return pd.DataFrame({"group": ["The city's newsletter", "A village's"], "n": [160_000, 240]})
+
+
 FIGURES: dict[str, Callable[..., Axes]] = {
     "dots": lambda **more: figures.dots(approval(), reference=0.8, xlabel="Approve", **more),
     "composition": lambda **more: figures.composition(answers(), **more),
@@ -152,6 +156,7 @@ FIGURES: dict[str, Callable[..., Axes]] = {
     "age": lambda **more: figures.probabilities(profiles(numeric=True), **more),
     "margins": lambda **more: figures.margins(margin_rows(), **more),
     "weights": lambda **more: figures.weights(weight_rows(), **more),
+    "counts": lambda **more: figures.counts(readers(), lowest=100, **more),
 }
 
 
@@ -547,3 +552,27 @@ def test_coefficients_are_slopes_on_their_own_scale() -> None:
         figures.coefficients(fit.assign(deff=1.0).drop(columns=["contrast"], errors="ignore"))
     with pytest.raises(EstimationError, match=r"`tidy` must hold slopes of a model or average effects"):
         figures.coefficients(fit.assign(kind="level"))
+
+
+# Counts -----------------------------------------------------------------------------------------------------
+
+
+def test_counts_stand_on_a_logarithmic_axis_with_their_numbers() -> None:
+    ax = figures.counts(readers(), lowest=100)
+    assert marks(ax).tolist() == pytest.approx([160_000, 240])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["100", "1,000", "10,000", "100,000"]
+    assert {"160,000", "240"} <= set(texts(ax))
+    assert figures.describe(readers(), "counts", measure="Readers") == (
+        "Dot plot on a logarithmic axis. Readers: The city's newsletter 160,000; A village's 240."
+    )
+
+
+@pytest.mark.parametrize("lowest", [0, 250])
+def test_a_count_below_the_axis_is_refused(lowest: float) -> None:
+    with pytest.raises(EstimationError, match=r"`lowest` must be above 0 and at most the smallest count"):
+        figures.counts(readers(), lowest=lowest)
+
+
+def test_palette_has_as_many_colours_as_levels() -> None:
+    assert [len(set(figures.palette(levels))) for levels in (1, 5, 9)] == [1, 5, 9]
+    assert figures.palette(3, "sequential")[-1] == SEQUENTIAL[-1]

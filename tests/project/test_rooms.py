@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "survey"
 # From bottom to top: a room imports only from rooms before it, and a file only from files before it in its room.
 ROOMS: dict[str, tuple[str, ...]] = {
     "": ("errors", "installation", "arrays", "tidy", "arguments", "printing", "console"),
-    "figures": ("style", "layout", "text", "marks", "bars", "dots", "models", "weighting", "diagnostics"),
+    "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
     "tables": ("pandoc", "workbook", "shares"),
     "records": (
         *("items", "schema", "codebook_page", "codebook_yaml", "files", "drafts", "codebook"),
