@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 
 import survey
-from analysis import coverage
-from analysis.coverage import Cell, Population
+from analysis.coverage import simulation
+from analysis.coverage.__main__ import main
+from analysis.coverage.designs import samplings
+from analysis.coverage.intervals import Cell, intervals, truth
+from analysis.coverage.populations import Population, schools, voters
 from survey.estimation.intervals import INTERVAL_METHODS
 from tests.reference_data import REFERENCE, read_csv, shared
 
@@ -21,11 +24,11 @@ UNBIASED = 4.0  # standard errors of the mean of so many samples
 @pytest.fixture(scope="module")
 def populations() -> dict[str, Population]:
     """Both populations by name."""
-    return {"Schools": coverage.schools(), "Voters": coverage.voters()}
+    return {"Schools": schools(), "Voters": voters()}
 
 
 def drawn(population: Population, design: str, seed: int = 1) -> survey.Design:
-    (sampling,) = (sampling for sampling in coverage.samplings(population) if sampling.name == design)
+    (sampling,) = (sampling for sampling in samplings(population) if sampling.name == design)
     return sampling.draw(np.random.default_rng(seed))
 
 
@@ -36,7 +39,7 @@ def test_exported_population_equals_the_shared_one() -> None:
 
 
 def test_the_synthetic_population_is_the_same_every_time(populations: dict[str, Population]) -> None:
-    pd.testing.assert_frame_equal(coverage.voters().frame, populations["Voters"].frame, check_exact=True)
+    pd.testing.assert_frame_equal(voters().frame, populations["Voters"].frame, check_exact=True)
     assert "synthetic" in populations["Voters"].text
 
 
@@ -45,7 +48,7 @@ def test_samples_represent_the_population(populations: dict[str, Population], na
     """Weights add up to the population, on average where clusters differ in size; rare traits are rare."""
     population = populations[name]
     n = len(population.frame)
-    for sampling in coverage.samplings(population):
+    for sampling in samplings(population):
         sums = np.array([sampling.draw(np.random.default_rng(seed)).weights.sum() for seed in range(25)])
         if "raked" in sampling.name or sampling.name in {"SRS", "stratified"}:
             np.testing.assert_allclose(sums, n, rtol=1e-9, err_msg=sampling.name)
@@ -57,28 +60,28 @@ def test_samples_represent_the_population(populations: dict[str, Population], na
 
 
 def test_designs_know_how_the_sample_was_drawn(populations: dict[str, Population]) -> None:
-    schools, voters = populations["Schools"], populations["Voters"]
-    assert drawn(schools, "SRS").df == 199
-    assert drawn(schools, "stratified").df == 197
-    assert drawn(schools, "15 districts").df == 14
-    by_size = drawn(schools, "51 districts by size")
+    of_schools, of_voters = populations["Schools"], populations["Voters"]
+    assert drawn(of_schools, "SRS").df == 199
+    assert drawn(of_schools, "stratified").df == 197
+    assert drawn(of_schools, "15 districts").df == 14
+    by_size = drawn(of_schools, "51 districts by size")
     assert (by_size.df, len(by_size.stages)) == (48, 2)
-    assert len(drawn(schools, "SRS, raked").calibrations) == 1
-    assert drawn(voters, "24 towns, stratified").df == 20
-    assert drawn(voters, "6 towns, weighted").df == 5
-    assert len(drawn(voters, "non-response, raked").calibrations) == 1
+    assert len(drawn(of_schools, "SRS, raked").calibrations) == 1
+    assert drawn(of_voters, "24 towns, stratified").df == 20
+    assert drawn(of_voters, "6 towns, weighted").df == 5
+    assert len(drawn(of_voters, "non-response, raked").calibrations) == 1
 
 
 @pytest.mark.parametrize(
     ("name", "arguments"), [("SRS", {"fpc": "size"}), ("15 districts", {"psu": "dnum", "fpc": "clusters"})]
 )
-@pytest.mark.parametrize("method", INTERVAL_METHODS)
+@pytest.mark.parametrize("method", INTERVAL_METHODS)  # all of them, also one that is new in the package
 def test_bounds_are_those_of_the_public_functions(
     populations: dict[str, Population], name: str, arguments: dict[str, Any], method: Any
 ) -> None:
     population = populations["Schools"]
     sample = drawn(population, name)
-    bounds = coverage.intervals(sample, population, ("quantile",))
+    bounds = intervals(sample, population, ("quantile",))
     item = population.shares[1]
     answers = sample.frame[item].map({1.0: "yes", 0.0: "no"})
     design = survey.Design(sample.frame.assign(**{item: answers}), weight=None, **arguments)
@@ -100,7 +103,7 @@ def test_population_values(populations: dict[str, Population]) -> None:
         Cell("quantile", "api00, 0.5", "woodruff"),
         Cell("slope", "ell", "t"),
     ]
-    values = coverage.truth(population, cells)
+    values = truth(population, cells)
     median = survey.quantile(survey.Design(frame, weight=None), "api00").value[0]
     assert [values[cell] for cell in cells[:4]] == pytest.approx(
         [frame["api00"].mean(), frame["enroll"].sum(), (frame["api00"] > 900).mean(), median]
@@ -115,8 +118,8 @@ def test_counting(monkeypatch: pytest.MonkeyPatch, populations: dict[str, Popula
     value = float(population.frame["rating"].mean())
     ends = iter([(value - 1, value + 1), (value - 2, value - 1), (value + 1, value + 2), (np.nan, 1.0), (value, value)])
     cell = Cell("mean", "rating", "t")
-    monkeypatch.setattr(coverage, "intervals", lambda *_: {cell: next(ends)})
-    (row,) = coverage.simulate(population, coverage.samplings(population)[0], (1,), 5).to_dict("records")
+    monkeypatch.setattr(simulation, "intervals", lambda *_: {cell: next(ends)})
+    (row,) = simulation.simulate(population, samplings(population)[0], (1,), 5).to_dict("records")
     counts = {key: row[key] for key in ("samples", "coverage", "too_low", "too_high", "none")}
     assert counts == pytest.approx({"samples": 5, "coverage": 0.4, "too_low": 0.2, "too_high": 0.2, "none": 0.2})
     assert row["width"] == pytest.approx(1.0)
@@ -126,7 +129,7 @@ def test_counting(monkeypatch: pytest.MonkeyPatch, populations: dict[str, Popula
 def test_the_study_runs_and_repeats_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pages = []
     for name in ("one.md", "two.md"):
-        coverage.main(["--replications", "2", "--output", str(tmp_path / name)])
+        main(["--replications", "2", "--output", str(tmp_path / name)])
         pages.append((tmp_path / name).read_bytes())
     assert pages[0] == pages[1]
     assert "Coverage of" in capsys.readouterr().out
