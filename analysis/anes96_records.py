@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from survey.records import Codebook, read_respondents, replacing
+from analysis.files import writing
+from survey import Codebook, read_respondents
 
 STUDY = Path(__file__).resolve().parents[1] / "data" / "anes96"
 RENAMED = {"educ": "education"}
@@ -46,9 +47,9 @@ def write_anes96(path: Path, codebook: Codebook) -> None:
     path : file to write.
     codebook : the codebook of the study.
     """
-    with replacing(path) as draft:
-        anes96_codes(codebook).to_csv(draft, index=False, lineterminator="\n")
-        read_respondents(draft, codebook)
+    with writing(path.parent) as draft:
+        anes96_codes(codebook).to_csv(draft / path.name, index=False, lineterminator="\n")
+        read_respondents(draft / path.name, codebook)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

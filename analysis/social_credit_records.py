@@ -27,9 +27,8 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from survey.design import Design
-from survey.records import Codebook
-from survey.weighting import Margins, rake
+from analysis.study import Margins
+from survey import Codebook, Design, rake
 
 Settings: TypeAlias = Mapping[str, Any]
 Scores: TypeAlias = dict[str, NDArray[np.float64]]

@@ -14,7 +14,6 @@ import pandas as pd
 import yaml
 
 from survey import CalibrationError, Codebook, Design, Item, SurveyError, rake, read_respondents
-from survey.records import companion
 
 ROOT = Path(__file__).resolve().parents[1]
 FOCUS = "in_focus"
@@ -148,6 +147,11 @@ class Study:
         return self.settings.headings.get(variable, self.codebook.item(variable).label)
 
 
+def reasons_column(column: str) -> str:
+    """Column in which `read_respondents` keeps why there is no answer."""
+    return f"{column}_missing"
+
+
 def study_names() -> list[str]:
     """Names of the studies that there are settings for."""
     return sorted(path.stem for path in (ROOT / "analysis").glob("*.yaml") if (ROOT / "data" / path.stem).is_dir())
@@ -264,7 +268,8 @@ def _raked(design: Design, margins: Margins, path: Path, targets: Path | None) -
 
 def _unused(frame: pd.DataFrame, book: Codebook, path: Path) -> tuple[str, ...]:
     """Columns that nothing reads; a column of weights among them would change every number, and is refused."""
-    known = {name for item in book.items.values() for column in item.columns for name in (column, companion(column))}
+    answers = [column for item in book.items.values() for column in item.columns]
+    known = {*answers, *map(reasons_column, answers)}
     unused = tuple(str(name) for name in frame.columns if name not in known and name != book.weight)
     weights = [name for name in unused if WEIGHT_NAME.search(name)]
     if weights and book.weight is None:

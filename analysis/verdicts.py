@@ -28,8 +28,7 @@ from survey import (
     ordinal,
     topline,
 )
-from survey.printing import number, round_half_up
-from survey.tidy import UNRELIABLE
+from survey.report import UNRELIABLE, number, round_half_up
 
 Kind = Literal["exact", "rounded", "direction", "text", "digits"]
 

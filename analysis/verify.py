@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.files import writing
 from analysis.study import DataKind, notices, read_study, study_names
 from analysis.verdicts import COLUMNS, FAILING, compare, unexplained
 from survey import SurveyError
-from survey.printing import number
-from survey.records import replacing
+from survey.report import number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line, file=sys.stderr)
     print("\n".join(table_lines(verdicts)))
     counts = ", ".join(
-        f"{number} {verdict}" for verdict, number in verdicts["verdict"].value_counts(sort=False).items()
+        f"{figures} {verdict}" for verdict, figures in verdicts["verdict"].value_counts(sort=False).items()
     )
     print(f"\n{len(verdicts)} published figures: {counts}. Written to {options.output / 'verdicts.csv'}.")
     weak = verdicts["verdict"].isin(FAILING) & (verdicts["strength"] == "weak")
@@ -68,9 +68,8 @@ def write_verdicts(verdicts: pd.DataFrame, path: Path, kind: DataKind) -> None:
         text if pd.isna(ours) else repr(float(ours))
         for ours, text in zip(frame["ours"], frame["ours_text"], strict=True)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as draft:
-        frame[["data", *COLUMNS[:9]]].to_csv(draft, index=False, lineterminator="\n")
+    with writing(path.parent) as draft:
+        frame[["data", *COLUMNS[:9]]].to_csv(draft / path.name, index=False, lineterminator="\n")
 
 
 def table_lines(verdicts: pd.DataFrame) -> list[str]:

@@ -13,10 +13,17 @@ import pandas as pd
 from analysis.report.numbers import TOTAL, Numbers, Step, rows_of
 from analysis.study import Study
 from survey import figures
-from survey.figures import describe, save_figure
-from survey.figures.style import palette
-from survey.printing import number, percent
-from survey.report import dashes, dates, direction_words, listing, lower_first, upper_first
+from survey.figures import describe, palette, save_figure
+from survey.report import (
+    dashes,
+    dates,
+    direction_words,
+    listing,
+    lower_first,
+    number,
+    percent,
+    upper_first,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -435,8 +442,8 @@ def _context(study: Study, numbers: Numbers) -> Made:
         return None
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     rows = table[table["topic"] == "Weibo followers"]
-    values = rows["value"].astype(np.float64)
     labels = [item.removesuffix(" (commercial)") for item in rows["item"]]
+    values = rows["value"].astype(np.float64)
     few = int((values < 1000).sum())
     title = f"{number(few)} of {number(len(values))} accounts have fewer than 1,000 followers"
     sources = listing(dict.fromkeys(rows["source"].str.replace(r" \(.*\)", "", regex=True)))
@@ -446,42 +453,16 @@ def _context(study: Study, numbers: Numbers) -> Made:
     )
     if study.kind == "synthetic":
         caption += " The rest of this report rests on SYNTHETIC DATA."
-    axes = _counts(labels, values.tolist(), title, caption)
+    frame = pd.DataFrame({"group": labels, "n": values.to_numpy()})
+    axes = figures.counts(frame, lowest=LOWEST_LOG, title=title, caption=caption)
+    alt = describe(frame, "counts", measure="Followers on Weibo")
     ends = (int(values.argmax()), int(values.argmin()))
-    alt = "Dot plot on a logarithmic axis. Followers on Weibo: " + "; ".join(
-        f"{label} {number(value)}" for label, value in zip(labels, values, strict=True)
-    )
     return axes, Drawn(
         "context",
         f"Followers on Weibo, from {labels[ends[0]]} to {labels[ends[1]]}.",
-        alt + ".",
+        alt,
         "analysis.report.figures",
     )
-
-
-def _counts(labels: Sequence[str], values: Sequence[float], title: str, caption: str) -> Axes:
-    """Counts as dots on a logarithmic axis, each with its number."""
-    from survey.figures.layout import Column, draw_rows, new_axes, page, plain_axes, stack_rows
-    from survey.figures.marks import draw_marks, height_of
-    from survey.figures.style import ACCENT, LINE, figure_style
-
-    with figure_style():
-        axes = new_axes()
-        rows = stack_rows({"": list(labels)}, gutter=2.4)
-        left, right = draw_rows(axes, rows, [Column("", tuple(number(value) for value in values))])
-        at = [row.at for row in rows]
-        axes.set_xscale("log")
-        axes.set_xlim(LOWEST_LOG, 2 * max(values))
-        axes.hlines(at, LOWEST_LOG, list(values), color=LINE, linewidth=1.0, zorder=2)
-        draw_marks(axes, pd.Series(values, dtype=float), at, ACCENT, "o")
-        low, high = axes.get_xlim()
-        ticks = [float(tick) for tick in 10.0 ** np.arange(0, 12) if low <= tick <= high]
-        axes.set_xticks(ticks, [number(tick) for tick in ticks])
-        axes.minorticks_off()
-        plain_axes(axes)
-        return page(
-            axes, own=True, body=height_of(rows), left=left, right=right, title=title, caption=caption, head=0.05
-        )
 
 
 def records(drawn: Mapping[str, Drawn]) -> dict[str, Any]:

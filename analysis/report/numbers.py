@@ -12,25 +12,29 @@ from analysis.report.comparison import Comparison, compare_unweighted
 from analysis.report.gradients import Gradients, gradients
 from analysis.report.regression import Regression, regress
 from analysis.report.sensitivity import break_even, remaining
-from analysis.study import FOCUS, Study
+from analysis.study import FOCUS, Study, reasons_column
 from analysis.verdicts import compare, last_against_first, share_of
 from survey import (
+    Banner,
     Design,
     Estimate,
     EstimationError,
     Item,
-    Table,
-    crosstab,
+    banner,
     margin_table,
     mean,
     topline,
     weight_summary,
 )
 from survey.estimation import adjusted_wald, wald_chisq
-from survey.tabulation import letter_names
 
 TOTAL = "Total"
 NOT_ASKED = "Not asked"
+BANNER_COLUMNS = [
+    *("banner", "group", "term", "level", "estimate", "std_error", "df", "conf_low", "conf_high"),
+    *("n", "n_eff", "deff", "kind", "shown", "flag", "letters", "column_base", "column_base_weighted"),
+    *("variable", "letter", "row_base", "row_base_weighted", "column_letter"),
+]
 Step = Callable[[str], None]
 
 
@@ -157,29 +161,20 @@ def item_topline(study: Study, item: Item) -> pd.DataFrame:
 
     Those who were not asked are left out; other reasons for a missing answer are shown as answers.
     """
-    frame = study.design.frame
     if item.kind == "numeric":
-        values = frame[item.name].dropna().astype(np.float64)
+        values = study.design.frame[item.name].dropna().astype(np.float64)
         return mean(study.design, item.name).tidy().assign(minimum=values.min(), maximum=values.max())
     if item.kind == "multiple":
-        tidy = topline(study.design, item).tidy()
-        answered = frame[list(item.columns)].dropna()
-        return tidy.assign(count=[int((answered[column] == item.labels[-1]).sum()) for column in item.columns])
-    design = asked(study.design, item)
-    shows_reasons = bool(item.missing)
-    tidy = topline(design, item, missing="show" if shows_reasons else "drop").tidy()
-    inside = design.weights > 0
-    counts = frame.loc[inside, item.name].value_counts()
-    if shows_reasons:
-        counts = pd.concat([counts, frame.loc[inside, f"{item.name}_missing"].value_counts()])
-    members = {level: [level] for level in counts.index} | {net: list(found) for net, found in item.nets.items()}
-    tidy = tidy.assign(count=[int(sum(counts[member] for member in members[level])) for level in tidy["level"]])
-    return tidy[(tidy["kind"] != "missing") | (tidy["count"] > 0)].reset_index(drop=True)
+        table = topline(study.design, item)
+    else:
+        table = topline(asked(study.design, item), item, missing="show" if item.missing else "drop")
+    frame = table.tidy().assign(count=table.count.astype(np.int64))
+    return frame[(frame["kind"] != "missing") | (frame["count"] > 0)].reset_index(drop=True)
 
 
 def asked(design: Design, item: Item) -> Design:
     """The domain of those who were asked an item."""
-    reasons = f"{item.name}_missing"
+    reasons = reasons_column(item.name)
     if NOT_ASKED not in item.missing_labels or reasons not in design.frame.columns:
         return design
     return design.domain((design.frame[reasons] != NOT_ASKED).to_numpy(dtype=bool))
@@ -195,59 +190,50 @@ def rows_of(item: Item) -> list[str]:
 
 def item_banner(study: Study, item: Item) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One question by every group variable, the total first; and the Rao-Scott test of each."""
-    kept = rows_of(item)
-    total = topline(study.design, item).tidy()
+    tables = banner(study.design, [item], list(study.settings.banner))
+    frame = _by_group(study, tables)
+    frame = frame.assign(letter=frame["column_letter"])
+    # The bases of rows are those of the tables by group; the total has its own, which is not printed.
+    total = frame["variable"] == "total"
+    frame = frame.assign(**{name: frame[name].mask(total) for name in ("row_base", "row_base_weighted")})
+    # Summed over respondents and not over cells, which would give 2208.9999999999995 for 2209.
     answered = study.design.frame[list(item.columns)].notna().all(axis=1).to_numpy()
-    total = total.assign(
-        column_base=total["n"],
-        column_base_weighted=float(study.design.weights[answered].sum()),
-        letters="",
-    )
-    total.insert(0, "group", TOTAL)
-    parts = [total.assign(variable="total", letter="")]
-    parts[0].insert(0, "banner", TOTAL)
-    tests: list[dict[str, object]] = []
-    for variable in study.settings.banner:
-        crossed = crosstab(study.design, item, variable)
-        tests += _test(crossed, item, variable)
-        table = crossed.tidy().rename(columns={variable: "group"})
-        levels = list(dict.fromkeys(table["group"]))
-        names = dict(zip(levels, letter_names(len(levels)), strict=True))
-        table = table.assign(variable=variable, letter=[names[level] for level in table["group"]])
-        table.insert(0, "banner", study.heading(variable))
-        parts.append(table.assign(group=table["group"].astype(str)))
-    frame = pd.concat(parts, ignore_index=True)
-    frame = frame[frame["level"].isin(kept)]
+    everybody = float(study.design.weights[answered].sum())
+    frame["column_base_weighted"] = frame["column_base_weighted"].mask(total, everybody)
+    rows = rows_of(item)
+    frame = frame[frame["level"].isin(rows)]
     column_at = pd.factorize(frame["variable"] + "/" + frame["group"])[0]
-    row_at = frame["level"].map({level: place for place, level in enumerate(kept)})
-    return frame.iloc[np.lexsort((row_at, column_at))].reset_index(drop=True), pd.DataFrame(tests)
+    row_at = frame["level"].map({level: place for place, level in enumerate(rows)})
+    frame = frame.iloc[np.lexsort((row_at, column_at))].reset_index(drop=True)
+    return frame[BANNER_COLUMNS], _tests(tables, item)
 
 
-def _test(table: Table, item: Item, variable: str) -> list[dict[str, object]]:
-    """Rao-Scott test of a table, where there is something to test."""
+def _by_group(study: Study, tables: Banner) -> pd.DataFrame:
+    """Shares of all tables of a banner: `banner`, the heading of the `variable`, and `group`, its level."""
+    frame = tables.tidy().rename(columns={"banner": "variable", "column": "group"})
+    headings = {TOTAL: TOTAL} | {name: study.heading(name) for name in tables.headings}
+    frame.insert(0, "banner", frame["variable"].map(headings))
+    return frame.assign(variable=frame["variable"].replace({TOTAL: "total"}))
+
+
+def _tests(tables: Banner, item: Item) -> pd.DataFrame:
+    """Rao-Scott test of each table in which there is something to test."""
     if item.kind == "multiple":
-        return []
-    try:
-        found = table.test()
-    except EstimationError:
-        return []  # one answer or one group in use
-    values = {"statistic": found.statistic, "df1": found.df1, "df2": found.df2, "p_value": found.p_value}
-    return [{"item": item.name, "by": variable, "method": "Rao–Scott", **values}]
+        return pd.DataFrame()
+    tests = tables.test().rename(columns={"term": "item", "banner": "by"}).assign(method="Rao–Scott")
+    made = tests["df1"].notna()  # not where one answer or one group is in use
+    return tests.loc[made, ["item", "by", "method", "statistic", "df1", "df2", "p_value"]]
 
 
 def _groups(study: Study) -> pd.DataFrame:
     """Share of the focus in total and by every predictor and other group variable."""
-    outcome, focus = study.outcome, study.settings.focus
-    total = topline(study.design, outcome).tidy()
-    parts = [total[total["level"] == focus].assign(variable="total", panel=TOTAL, group=TOTAL)]
-    for variable in dict.fromkeys([*study.settings.predictors, *study.settings.banner]):
-        table = crosstab(study.design, outcome, variable).tidy()
-        table = table[table["level"] == focus].rename(columns={variable: "group"})
-        parts.append(table.assign(variable=variable, panel=study.heading(variable), group=table["group"].astype(str)))
-    frame = pd.concat(parts, ignore_index=True)
-    first = ["variable", "panel", "group", "term", "level"]
-    kept = ["estimate", "std_error", "df", "conf_low", "conf_high", "n", "n_eff", "deff", "shown", "flag"]
-    return frame[[*first, *kept]]
+    variables = list(dict.fromkeys([*study.settings.predictors, *study.settings.banner]))
+    frame = _by_group(study, banner(study.design, [study.outcome], variables)).rename(columns={"banner": "panel"})
+    columns = [
+        *("variable", "panel", "group", "term", "level"),
+        *("estimate", "std_error", "df", "conf_low", "conf_high", "n", "n_eff", "deff", "shown", "flag"),
+    ]
+    return frame.loc[frame["level"] == study.settings.focus, columns].reset_index(drop=True)
 
 
 def _contrasts(study: Study, groups: pd.DataFrame) -> pd.DataFrame:

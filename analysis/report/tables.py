@@ -14,10 +14,26 @@ from analysis.report.figures import dashed
 from analysis.report.numbers import TOTAL, Numbers
 from analysis.report.sensitivity import applies
 from analysis.study import DataKind, Study
-from survey import Item, SurveyError, tables
-from survey.printing import interval, number, p_value, percent, term_and_level
-from survey.report import dashes, lower_first, odds_ratio, phrases, upper_first
-from survey.tidy import RESULT_COLUMNS, UNRELIABLE
+from survey import Item, SurveyError
+from survey.report import (
+    RESULT_COLUMNS,
+    UNRELIABLE,
+    crosstab_gt,
+    dashes,
+    effects_table,
+    interval,
+    lower_first,
+    number,
+    odds_ratio,
+    odds_ratio_table,
+    p_value,
+    percent,
+    phrases,
+    table_html,
+    term_and_level,
+    topline_gt,
+    upper_first,
+)
 
 if TYPE_CHECKING:
     from great_tables import GT
@@ -194,7 +210,7 @@ def topline_tab(study: Study, item: Item, frame: pd.DataFrame) -> Tab:
         f"Net: {label}" if net else label for label, net in zip(frame["level"], frame["kind"] == "net", strict=True)
     ]
     printed = dashed(frame.assign(n=frame["count"], level=labels), "level")
-    table = tables.topline_gt(printed, id=f"topline-{item.name}")
+    table = topline_gt(printed, id=f"topline-{item.name}")
     heads = {"share": "Weighted %" if study.weighted else "%", "interval": "95% interval", "n": "Respondents"}
     table = table.cols_label(cases=heads)
     fixed = study.margins is not None and study.codebook.weight is None and item.name in study.margins
@@ -202,7 +218,7 @@ def topline_tab(study: Study, item: Item, frame: pd.DataFrame) -> Tab:
         table = table.cols_hide("interval")
     return {
         "name": f"topline-{item.name}",
-        "html": tables.table_html(table),
+        "html": table_html(table),
         "caption": f"All answers{_several(item)}, n = {number(base)}",
         "note": "Fixed by the weighting, and so without an interval." if fixed else None,
     }
@@ -245,10 +261,10 @@ def banner_tab(study: Study, item: Item, frame: pd.DataFrame) -> Tab:
     left_out += [] if study.weighted else ["column_base_weighted"]
     total = printed["banner"] == TOTAL
     printed["banner"] = printed["banner"].where(~total, "")
-    table: GT = tables.crosstab_gt(printed.drop(columns=left_out), id=f"detailed-{item.name}")
+    table: GT = crosstab_gt(printed.drop(columns=left_out), id=f"detailed-{item.name}")
     return {
         "name": f"detailed-{item.name}",
-        "html": tables.table_html(table),
+        "html": table_html(table),
         "caption": f"Share of each answer by group{_several(item)}",
         "note": None,
     }
@@ -273,7 +289,7 @@ def effects_tab(study: Study, numbers: Numbers) -> Tab | None:
     labels = {name: compared(study, name) for name in study.settings.predictors}
     return {
         "name": "effects",
-        "html": tables.table_html(tables.effects_table(frame, labels=labels, id="effects").tab_stubhead("Group")),
+        "html": table_html(effects_table(frame, labels=labels, id="effects").tab_stubhead("Group")),
         "caption": "Average effects on each answer, in percentage points, with 95% intervals",
         "note": None,
     }
@@ -286,12 +302,10 @@ def odds_tab(study: Study, numbers: Numbers) -> Tab | None:
     odds = numbers.regression.odds
     frame = odds.assign(term=[dashes(term) for term in odds["term"]])
     labels = {name: compared(study, name) for name in study.settings.predictors}
-    table = tables.odds_ratio_table(frame, labels=labels, id="odds-ratios").cols_label(
-        cases={"interval": "95% interval"}
-    )
+    table = odds_ratio_table(frame, labels=labels, id="odds-ratios").cols_label(cases={"interval": "95% interval"})
     return {
         "name": "odds-ratios",
-        "html": tables.table_html(table.tab_stubhead("Group")),
+        "html": table_html(table.tab_stubhead("Group")),
         "caption": "Odds ratios of a higher answer",
         "note": None,
     }

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.report.__main__ import TEMPLATES, main, writing
+from analysis.files import writing
+from analysis.report.__main__ import TEMPLATES, main
 from analysis.report.comparison import unweighted_model
 from analysis.report.contents import agree
 from analysis.report.figures import colours_of, finding_title
