@@ -69,7 +69,8 @@ def draw_ages(
     group: NDArray[np.int64], breaks: Sequence[float], leans: Sequence[str | None], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Single years of age within age groups; half of a group that leans is drawn towards one end."""
-    first, second = rng.random(group.size), rng.random(group.size)
+    first = rng.random(group.size)
+    second = rng.random(group.size)
     leaning = rng.random(group.size) < 0.5
     within = first.copy()
     for position, lean in enumerate(leans):

@@ -173,12 +173,12 @@ def read_settings(name: str) -> Settings:
     SurveyError : there is no such study, or the settings have a key that nothing reads.
     """
     if name not in study_names():
-        raise SurveyError(f"`study` must be one of {', '.join(study_names())}; found {name!r}. Choose one of them.")
-    found = _yaml(ROOT / "analysis" / f"{name}.yaml")
-    unknown = sorted(set(found) - {entry.name for entry in fields(Settings)})
+        raise SurveyError(f"`study` must be one of {', '.join(study_names())}; entries {name!r}. Choose one of them.")
+    entries = _yaml(ROOT / "analysis" / f"{name}.yaml")
+    unknown = sorted(set(entries) - {entry.name for entry in fields(Settings)})
     if unknown:
         raise SurveyError(f"`{name}.yaml` has the settings {', '.join(unknown)}, which nothing reads. Take them out.")
-    return Settings(**found)
+    return Settings(**entries)
 
 
 def read_study(name: str, data: Path | None = None, codebook: Path | None = None) -> Study:
@@ -209,7 +209,7 @@ def read_study(name: str, data: Path | None = None, codebook: Path | None = None
     _check_questionnaire(book, settings, codebook)
     path = data or folder / "respondents.csv"
     frame = read_respondents(path, book)
-    kind = _kind(book, frame, data, codebook)
+    kind = _kind(book, frame, data=data, codebook=codebook)
     outcome = book.item(settings.outcome)
     answers = outcome.nets.get(settings.focus, (settings.focus,))
     focus = frame[settings.outcome].isin(answers).astype(np.float64).where(frame[settings.outcome].notna())
@@ -218,23 +218,25 @@ def read_study(name: str, data: Path | None = None, codebook: Path | None = None
     before = Design(frame.assign(**{FOCUS: focus}), weight=book.weight)
     targets = _targets(settings, folder, codebook)
     margins: Margins | None = None if targets is None else _yaml(targets)
-    own = targets is not None and targets.parent != folder
+    theirs = targets is not None and targets.parent != folder
     stated = _stated(book, folder / "codebook.yaml", kind)
+    weighted = before if margins is None or book.weight is not None else _raked(before, margins, path, targets=targets)
+    source = settings.weighting.get("targets_source", "")
     return Study(
-        name,
-        settings,
-        book,
-        kind,
-        path.name,
-        hashlib.sha256(path.read_bytes()).hexdigest(),
-        unused,
-        codebook.parent if codebook is not None else None,
-        stated["population"],
-        stated["fieldwork"],
-        before if margins is None or book.weight is not None else _raked(before, margins, path, targets),
-        before,
-        margins,
-        f"{targets.name} beside the codebook" if own and targets else settings.weighting.get("targets_source", ""),
+        name=name,
+        settings=settings,
+        codebook=book,
+        kind=kind,
+        data_file=path.name,
+        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        unused=unused,
+        own_folder=codebook.parent if codebook is not None else None,
+        population=stated["population"],
+        fieldwork=stated["fieldwork"],
+        design=weighted,
+        before=before,
+        margins=margins,
+        targets_source=f"{targets.name} beside the codebook" if theirs and targets else source,
     )
 
 
@@ -249,11 +251,11 @@ def _targets(settings: Settings, folder: Path, codebook: Path | None) -> Path | 
     """File of the weighting targets: beside the researcher's codebook, or the study's."""
     if not settings.weighting:
         return None
-    own = codebook.parent / settings.weighting["margins"] if codebook is not None else None
-    return own if own is not None and own.is_file() else folder / str(settings.weighting["margins"])
+    beside = codebook.parent / settings.weighting["margins"] if codebook is not None else None
+    return beside if beside is not None and beside.is_file() else folder / str(settings.weighting["margins"])
 
 
-def _raked(design: Design, margins: Margins, path: Path, targets: Path | None) -> Design:
+def _raked(design: Design, margins: Margins, path: Path, *, targets: Path | None) -> Design:
     """The design raked to its targets; where they do not fit, the error says whose they are."""
     try:
         return rake(design, margins)
@@ -285,10 +287,10 @@ def _check_outcome(frame: pd.DataFrame, outcome: Item, path: Path) -> None:
     """Raise where everybody gave one answer to the question that the report is about."""
     answers = frame[outcome.name].dropna().unique()
     if len(answers) < 2:
-        found = f"everybody says {str(answers[0])!r}" if len(answers) else "nobody has one"
+        given = f"everybody says {str(answers[0])!r}" if len(answers) else "nobody has one"
         raise SurveyError(
             f"`{outcome.name}` ({outcome.label}) must have at least two different answers, because the report "
-            f"compares them; in {path.name} {found}. Check how the column was coded."
+            f"compares them; in {path.name} {given}. Check how the column was coded."
         )
 
 
@@ -302,7 +304,7 @@ def _stated(book: Codebook, study: Path, kind: DataKind) -> dict[str, str | None
     return {name: text if text != theirs[name] else None for name, text in stated.items()}
 
 
-def _kind(book: Codebook, frame: pd.DataFrame, data: Path | None, codebook: Path | None) -> DataKind:
+def _kind(book: Codebook, frame: pd.DataFrame, *, data: Path | None, codebook: Path | None) -> DataKind:
     """Where the respondents come from."""
     if data is None and codebook is None:
         return book.data_kind
@@ -317,9 +319,9 @@ def _check_questionnaire(book: Codebook, settings: Settings, path: Path | None) 
     """Raise unless the codebook has the items that the report is about."""
     items = [settings.outcome, *settings.predictors, *settings.banner, *settings.battery.get("items", ())]
     items += [entry["item"] for entry in settings.shares.values()]
-    made = settings.gradients.get("made", {})
-    items += [name for rule in made.values() for name in (rule["item"], rule["by"])]
-    items += [name for added in settings.gradients.get("steps", {}).values() for name in added if name not in made]
+    divided = settings.gradients.get("made", {})
+    items += [name for rule in divided.values() for name in (rule["item"], rule["by"])]
+    items += [name for added in settings.gradients.get("steps", {}).values() for name in added if name not in divided]
     columns = {column for item in book.items.values() for column in item.columns}
     lacking = [name for name in dict.fromkeys(items) if name not in columns]
     if lacking:

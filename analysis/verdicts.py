@@ -37,7 +37,8 @@ CANNOT = "cannot be computed"
 SKIPPED = "not compared"
 TOO_FEW = "too few respondents"
 UNDETECTED = "not detectable"
-WITHIN, OUTSIDE = "within the 95% interval of this file", "outside the 95% interval of this file"
+WITHIN = "within the 95% interval of this file"
+OUTSIDE = "outside the 95% interval of this file"
 FAILING = ("differs", "not consistent", CANNOT)
 SLACK = 1e-9  # of a unit: rounding error in a difference of two printed numbers
 COLUMNS = (
@@ -142,7 +143,8 @@ def rounded_verdict(published: str, ours: float) -> str:
     one unit: "rounding"; else "differs".
     """
     digits = decimals_of(published)
-    value, unit = float(published), 10.0**-digits
+    value = float(published)
+    unit = 10.0**-digits
     gap = abs(ours - value)
     if gap <= unit / 2 + SLACK or value in (round_half_up(ours, digits), round(ours, digits)):
         return "match"
@@ -182,7 +184,7 @@ def _row(study: Study, figure: Mapping[str, str], found: Found) -> dict[str, Any
     if study.kind == "synthetic":
         verdict = on_synthetic(verdict, figure["id"] not in study.settings.not_built_to_meet)
     elif study.kind == "own":
-        verdict = on_own(verdict, kind, published, found)
+        verdict = on_own(verdict, kind, published=published, found=found)
     half_unit = 0.5 * 10.0 ** -decimals_of(published)
     explained = study.settings.explained.get(figure["id"], "")
     also = _also(study, figure["id"], found)
@@ -280,38 +282,39 @@ class _Finder:
 
     def _share(self, rule: Mapping[str, Any]) -> Found:
         """A weighted share, in percent."""
-        row = share_of(self.study, rule["share"], rule["answer"], rule.get("among", {}))
+        row = share_of(self.study, rule["share"], rule["answer"], among=rule.get("among", {}))
         if not row["shown"]:
             return Found(text=UNRELIABLE, verdict=TOO_FEW, note=f"n = {row['n']}")
-        low, high = 100 * float(row["conf_low"]), 100 * float(row["conf_high"])
+        low, high = (100 * float(row[end]) for end in ("conf_low", "conf_high"))
         note = f"n = {row['n']}, 95% interval {number(low, 1)} to {number(high, 1)}"
         return Found(100 * float(row["estimate"]), note=note, bounds=(low, high))
 
     def _effect(self, rule: Mapping[str, Any]) -> Found:
         """Sign of the average effect of a variable's last against its first answer, in the regression."""
-        study, variable = self.study, rule["effect"]
+        study = self.study
+        variable = rule["effect"]
         formula = study.settings.formula + (f" + {variable}" if rule.get("added") else "")
         fit = self.fit if self.fit is not None and formula == self.fit.formula else self.fitted(formula)
         focus = [level for level in fit.levels if level in study.focus]
         effects = average_effects(fit, variable, nets={study.settings.focus: focus}).tidy()
         row = effects[effects["level"] == study.settings.focus].iloc[-1]
-        return _direction(row["estimate"], row["conf_low"], row["conf_high"], str(row["contrast"]))
+        return _direction(row, note=str(row["contrast"]))
 
     def _gap(self, rule: Mapping[str, Any]) -> Found:
         """Sign of the trends of one answer minus another, over the groups of several variables."""
         first, second = (self.study.design.frame[name].cat.codes.astype(np.float64) for name in rule["gap"])
         known = self.study.design.frame[list(rule["gap"])].notna().all(axis=1)
         design = with_column(self.study.design, "gap", (first - second).where(known))
-        found = []
+        directions = []
         for variable in rule["by"]:
             row = last_against_first(design, "gap", variable)
-            found.append(_direction(row["estimate"], row["conf_low"], row["conf_high"], variable))
-        signs = {f.text for f in found}
-        together = found[0].text if len(signs) == 1 else "mixed"
-        value = float(np.sign(found[0].value or 0.0)) if len(signs) == 1 else 0.0
-        supported = all(f.supported for f in found)
+            directions.append(_direction(row, note=variable))
+        signs = {one.text for one in directions}
+        together = directions[0].text if len(signs) == 1 else "mixed"
+        value = float(np.sign(directions[0].value or 0.0)) if len(signs) == 1 else 0.0
+        supported = all(one.supported for one in directions)
         note = f"by {', '.join(rule['by'])}: last against first group"
-        return Found(value, together, supported, note)
+        return Found(value, text=together, supported=supported, note=note)
 
     def _likelihood_ratio(self, formulas: tuple[str, str]) -> tuple[float, float]:
         """Likelihood-ratio statistic of two nested unweighted models, and its p value."""
@@ -362,11 +365,12 @@ def with_column(design: Design, name: str, values: pd.Series[Any]) -> Design:
     return replace(design, data=design.frame.assign(**{name: values}))
 
 
-def _direction(estimate: float, low: float, high: float, note: str) -> Found:
+def _direction(difference: pd.Series[Any], note: str) -> Found:
     """A direction, and whether the interval of the difference excludes zero."""
-    supported = not low <= 0 <= high
+    estimate = difference["estimate"]
+    supported = not difference["conf_low"] <= 0 <= difference["conf_high"]
     text = ("higher" if estimate > 0 else "lower") if supported else "no detectable difference"
-    return Found(float(estimate), text, supported, note)
+    return Found(float(estimate), text=text, supported=supported, note=note)
 
 
 def _columns_of(rule: Mapping[str, Any], how: str) -> list[str]:

@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SurveyError, OSError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
-    made = {None: "report.html", "figures": "figures", "tables": "tables"}[options.only]
+    written = {None: "report.html", "figures": "figures", "tables": "tables"}[options.only]
     kind = " (SYNTHETIC data)" if study.kind == "synthetic" else ""
     for line in notices(study):
         print(line, file=sys.stderr)
-    print(f"{study.design.n:,} respondents of {study.data_file}{kind}: {options.output / made}")
+    print(f"{study.design.n:,} respondents of {study.data_file}{kind}: {options.output / written}")
     return 0
 
 
@@ -60,8 +60,8 @@ def build(study: Study, folder: Path, step: Callable[[str], None], *, only: str 
     """
     from analysis.report.contents import DOCUMENT, results
     from analysis.report.figures import draw
+    from analysis.report.frames import frames, write_csv
     from analysis.report.numbers import compute
-    from analysis.report.tables import frames, write_csv
 
     numbers = compute(study, step)
     if only != "figures":

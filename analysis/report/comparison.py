@@ -110,9 +110,9 @@ def _models(study: Study, fit: OrdinalFit) -> pd.DataFrame:
     """Both fits side by side: the columns of each with its prefix."""
     tidy = fit.tidy()
     ours = tidy[tidy["kind"] == "slope"]
-    kept = ["term", "estimate", "std_error", "conf_low", "conf_high", "p_value", "n"]
+    columns = ["term", "estimate", "std_error", "conf_low", "conf_high", "p_value", "n"]
     plain = unweighted_model(study.design.frame, study.settings.outcome, study.settings.predictors)
-    return ours[kept].merge(plain[kept], on="term", suffixes=("", "_unweighted"), validate="one_to_one")
+    return ours[columns].merge(plain[columns], on="term", suffixes=("", "_unweighted"), validate="one_to_one")
 
 
 def _rank_test(study: Study, variable: str) -> dict[str, Any]:
@@ -130,16 +130,17 @@ def _rank_test(study: Study, variable: str) -> dict[str, Any]:
         return row | {"test": NOT_APPLICABLE, "statistic_name": "", **nothing, "effect_name": ""}
     ours = _design_based(study, variable)
     if len(levels) == 2:
-        found = pingouin.mwu(answers[groups == levels[1]], answers[groups == levels[0]]).iloc[0]
-        row |= {"test": "Mann–Whitney", "statistic_name": "U", "statistic": float(found["U_val"])}
-        row |= {"p_value": float(found["p_val"]), "effect_name": "rank-biserial correlation"}
-        row |= {"effect": float(found["RBC"])}
+        tested = pingouin.mwu(answers[groups == levels[1]], answers[groups == levels[0]]).iloc[0]
+        row |= {"test": "Mann–Whitney", "statistic_name": "U", "statistic": float(tested["U_val"])}
+        row |= {"p_value": float(tested["p_val"]), "effect_name": "rank-biserial correlation"}
+        row |= {"effect": float(tested["RBC"])}
     else:
-        found = pingouin.kruskal(data=pd.DataFrame({"a": answers, "g": groups}), dv="a", between="g").iloc[0]
-        h, k = float(found["H"]), len(levels)
+        tested = pingouin.kruskal(data=pd.DataFrame({"a": answers, "g": groups}), dv="a", between="g").iloc[0]
+        h = float(tested["H"])
+        k = len(levels)
         row |= {"test": "Kruskal–Wallis", "statistic_name": "H", "statistic": h}
         # Eta squared of the ranks (Tomczak and Tomczak 2014, Trends Sport Sci. 1:19); pingouin gives none.
-        row |= {"p_value": float(found["p_unc"]), "effect_name": "eta squared of ranks"}
+        row |= {"p_value": float(tested["p_unc"]), "effect_name": "eta squared of ranks"}
         row |= {"effect": max((h - k + 1) / (len(known) - k), 0.0)}
     return row | dict(zip(DESIGN_BASED, ours, strict=True))
 
@@ -147,10 +148,10 @@ def _rank_test(study: Study, variable: str) -> dict[str, Any]:
 def _design_based(study: Study, variable: str) -> tuple[float, float]:
     """Statistic and p value of the Rao-Scott test; NaN where too many cells of a small file are empty."""
     try:
-        found = crosstab(study.design, study.settings.outcome, variable).test()
+        tested = crosstab(study.design, study.settings.outcome, variable).test()
     except EstimationError:
         return np.nan, np.nan
-    return found.statistic, found.p_value
+    return tested.statistic, tested.p_value
 
 
 def _alpha(frame: pd.DataFrame, items: Sequence[Item], turned: Sequence[str]) -> pd.DataFrame:

@@ -39,29 +39,30 @@ class Gradients:
 
 def gradients(study: Study) -> tuple[Gradients | None, str | None]:
     """Fit the models of the study's settings; None where there are none, or for the reason that comes with it."""
-    asked = study.settings.gradients
-    if not asked:
+    settings = study.settings.gradients
+    if not settings:
         return None, None
     design = study.design
-    for name, rule in asked["made"].items():
+    for name, rule in settings["made"].items():
         design = split(design, name, rule)
     focus = study.settings.focus
-    added = accumulate(asked["steps"].values(), lambda before, more: [*before, *more])
+    added = accumulate(settings["steps"].values(), lambda before, more: [*before, *more])
     formulas = {
-        name: " + ".join([study.settings.formula, *items]) for name, items in zip(asked["steps"], added, strict=True)
+        name: " + ".join([study.settings.formula, *items]) for name, items in zip(settings["steps"], added, strict=True)
     }
     answers = tuple(label for label in study.outcome.labels if (design.frame[study.settings.outcome] == label).any())
     try:
-        found = compare_models(
+        comparison = compare_models(
             design, formulas, list(study.settings.predictors), nets=study.outcome.nets_among(answers)
         )
-        tests = found.tests(focus)
+        tests = comparison.tests(focus)
     except EstimationError as error:
         return None, str(error).replace("`", "")
-    effects, changes = found.tidy(), found.changes().tidy()
+    effects = comparison.tidy()
+    changes = comparison.changes().tidy()
     return (
         Gradients(
-            comparison=found,
+            comparison=comparison,
             effects=effects[effects["level"] == focus].reset_index(drop=True),
             changes=changes[changes["level"] == focus].reset_index(drop=True),
             tests=tests,

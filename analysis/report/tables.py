@@ -1,22 +1,20 @@
-"""The tables of a report: what is printed, from the frames of `Numbers`, and the same frames as CSV."""
+"""The tables of a report: what is printed, from the frames of `Numbers`."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.report.answers import TOTAL
 from analysis.report.comparison import NOT_APPLICABLE
 from analysis.report.figures import dashed
-from analysis.report.numbers import TOTAL, Numbers
-from analysis.report.sensitivity import applies
-from analysis.study import DataKind, Study
-from survey import Item, SurveyError
+from analysis.report.numbers import Numbers
+from analysis.study import Study
+from survey import Item
 from survey.report import (
-    RESULT_COLUMNS,
     UNRELIABLE,
     crosstab_gt,
     dashes,
@@ -39,166 +37,6 @@ if TYPE_CHECKING:
     from great_tables import GT
 
 Tab = dict[str, object]
-
-HIDDEN = (
-    *("estimate", "std_error", "conf_low", "conf_high", "n_eff", "deff"),
-    *("row_base", "row_base_weighted", "count"),  # with the base they would give the share away
-)
-"""Columns left blank in a CSV where `shown` is False: the same rule as in print."""
-
-COLUMN_PAGE = """# Columns of these tables
-
-Numbers at full precision; shares lie between 0 and 1, those of `published.csv` in the unit of the published figure.
-A cell is blank where a number may not be shown (`shown` is False), and where a row has none.
-"""
-COLUMNS = {
-    "data": "synthetic (no person gave these answers), real, or own (a researcher's own file)",
-    "id": "name of the figure in the settings of the study",
-    "item": "question",
-    "answer": "answer or net whose share it is",
-    "by": "group variable that the question is compared by",
-    "variable": "group variable",
-    "banner": "heading of the group variable",
-    "panel": "heading of the group variable in figures",
-    "group": "group of respondents",
-    "letter": "letter of the group; letters start again at A with every group variable",
-    "first": "first group of the variable",
-    "last": "last group, which is compared with the first",
-    "contrast": "the two groups that are compared, the second taken from the first",
-    "model": "which predictors the regression has, each model those of the models before it too",
-    "since": "model that it is compared with",
-    "p_adjusted": "p value adjusted for the number of tests (Holm)",
-    "steps": "whether the share rises or falls from each group to the next, or is mixed",
-    "count": "respondents who gave the answer, unweighted",
-    "minimum": "lowest number given",
-    "maximum": "highest number given",
-    "unweighted": "share before weighting",
-    "weighted": "share after weighting",
-    "target": "share in the population that the weighting aims at",
-    "gap": "weighted share minus target",
-    "sum": "sum of the weights, scaled to a mean of one",
-    "min": "smallest weight, scaled",
-    "max": "largest weight, scaled",
-    "cv": "coefficient of variation of the weights",
-    "deff_kish": "design effect of weighting after Kish: 1 + cv squared",
-    "method": "test",
-    "df1": "degrees of freedom of the numerator",
-    "df2": "degrees of freedom of the denominator",
-    "test": "rank test; [z] where there is nothing to compare",
-    "statistic_name": "name of the statistic",
-    "effect_name": "measure of effect size",
-    "effect": "effect size",
-    "design_based_statistic": "statistic of the Rao-Scott test of the same two variables, with weights",
-    "design_based_p_value": "p value of the Rao-Scott test",
-    "falsified": "part of those who gave the answer who did not mean it",
-    "statements": "statements that Cronbach's alpha is computed from",
-    **{
-        f"{name}_unweighted": f"{name} of the model without weights"
-        for name in ("estimate", "std_error", "conf_low", "conf_high", "p_value", "n")
-    },
-    "quantity": "what the published figure is about",
-    "base": "whom it is about; of a parameter, its model",
-    "published": "as it was printed",
-    "ours": "the same in this file",
-    "ours_text": "where it is no number",
-    "difference": "ours minus published",
-    "tolerance": "largest difference that counts as a match",
-    "verdict": "what the comparison says",
-    "note": "what a reader should know of it",
-    "unit": "unit of the published figure",
-    "decimals": "decimals printed in the report",
-    "strength": "read: quoted by a source; weak: from a paraphrased copy, reported only",
-    "explained": "whether a difference has a known reason",
-    "reason": "that reason, or why there is no figure",
-    "remark": "what the sources add",
-    "source": "where the figure was published",
-}
-"""Columns of the tables beside those of `survey.records.schema.RESULT_COLUMNS`, with what they hold."""
-
-
-def write_csv(frames: Mapping[str, pd.DataFrame], folder: Path, kind: DataKind) -> None:
-    """Write tidy frames at full precision, and what their columns hold; what print suppresses is blank.
-
-    Parameters
-    ----------
-    frames : frames by the name of their file, without ending.
-    folder : folder for the files.
-    kind : what the first column of every file says of the data.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, frame in frames.items():
-        marked = suppressed(frame)
-        marked.insert(0, "data", kind)
-        marked.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    (folder / "README.md").write_text(column_page(frames), encoding="utf-8", newline="\n")
-
-
-def column_page(frames: Mapping[str, pd.DataFrame]) -> str:
-    """What the columns of the tables hold, in Markdown.
-
-    Raises
-    ------
-    SurveyError : a column that nothing describes.
-    """
-    meanings = {**COLUMNS, **RESULT_COLUMNS}
-    # The table of probabilities begins with a column per variable that goes along its axis.
-    profiles = [str(name) for name in frames["probabilities"].columns[:1]] if "probabilities" in frames else []
-    used = {str(name): file for file, frame in frames.items() for name in frame.columns}
-    unknown = [f"{name!r} of {file}" for name, file in used.items() if name not in meanings and name not in profiles]
-    if unknown:
-        raise SurveyError(f"`COLUMNS` must say what every column holds; it has no {', '.join(unknown)}. Add it.")
-    meanings |= {name: "group for which the probabilities are predicted" for name in profiles if name not in meanings}
-    rows = "".join(f"| `{name}` | {text} |\n" for name, text in meanings.items() if name in used or name == "data")
-    return f"{COLUMN_PAGE}\n| column | what it holds |\n|---|---|\n{rows}"
-
-
-def suppressed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with blanks where `shown` is False."""
-    if "shown" not in frame.columns:
-        return frame.copy()
-    hidden = ~frame["shown"].astype(bool)
-    columns = [name for name in HIDDEN if name in frame.columns]
-    if not hidden.any():
-        return frame.copy()
-    return frame.astype(dict.fromkeys(columns, object)).mask(np.outer(hidden, frame.columns.isin(columns)), None)
-
-
-def frames(study: Study, numbers: Numbers) -> dict[str, pd.DataFrame]:
-    """Every frame of the report, by the name of its CSV."""
-    made: dict[str, pd.DataFrame | None] = {
-        "topline": pd.concat(numbers.toplines.values(), ignore_index=True),
-        "detailed": pd.concat(numbers.banners.values(), ignore_index=True),
-        "tests": numbers.tests,
-        "groups": numbers.groups,
-        "contrasts": numbers.contrasts,
-        "shares": numbers.shares,
-        "battery": numbers.battery,
-        "weights": numbers.weights,
-        "margins": numbers.margins,
-        "sensitivity": numbers.remaining if applies(study) else None,
-        "sensitivity_by_group": numbers.break_even if applies(study) else None,
-        "rank_tests": numbers.comparison.rank_tests,
-        "unweighted_model": numbers.comparison.model,
-        "reliability": numbers.comparison.alpha,
-        "published": numbers.verdicts,
-    }
-    if numbers.regression is not None:
-        fit = numbers.regression
-        made |= {
-            "coefficients": fit.fit.tidy(),
-            "effects": fit.effects,
-            "probabilities": fit.probabilities,
-            "term_tests": fit.terms,
-            "parallel_lines": fit.parallel.tidy() if fit.parallel else None,
-        }
-    if numbers.gradients is not None:
-        found = numbers.gradients
-        made |= {
-            "gradients": found.effects,
-            "gradient_changes": found.changes,
-            "gradient_tests": found.tests,
-        }
-    return {name: frame for name, frame in made.items() if frame is not None and len(frame)}
 
 
 def topline_tab(study: Study, item: Item, frame: pd.DataFrame) -> Tab:
@@ -272,11 +110,13 @@ def banner_tab(study: Study, item: Item, frame: pd.DataFrame) -> Tab:
 
 def effects_tab(study: Study, numbers: Numbers) -> Tab | None:
     """Average effects on every net and answer, the focus first."""
-    if numbers.regression is None:
+    if numbers.models.regression is None:
         return None
-    effects = numbers.regression.effects
-    focus, outcome, fitted = study.settings.focus, study.outcome, set(effects["level"])
-    owner = {member: net for net, found in outcome.nets.items() if net != focus for member in found}
+    effects = numbers.models.regression.effects
+    focus = study.settings.focus
+    outcome = study.outcome
+    fitted = set(effects["level"])
+    owner = {member: net for net, members in outcome.nets.items() if net != focus for member in members}
     scale = dict.fromkeys(owner.get(label, label) for label in reversed(outcome.labels))
     order = [focus, *(level for level in scale if level != focus and level in fitted)]
     frame = effects[effects["level"].isin(order)]
@@ -297,9 +137,9 @@ def effects_tab(study: Study, numbers: Numbers) -> Tab | None:
 
 def odds_tab(study: Study, numbers: Numbers) -> Tab | None:
     """Odds ratios of the slopes."""
-    if numbers.regression is None:
+    if numbers.models.regression is None:
         return None
-    odds = numbers.regression.odds
+    odds = numbers.models.regression.odds
     frame = odds.assign(term=[dashes(term) for term in odds["term"]])
     labels = {name: compared(study, name) for name in study.settings.predictors}
     table = odds_ratio_table(frame, labels=labels, id="odds-ratios").cols_label(cases={"interval": "95% interval"})
@@ -313,18 +153,19 @@ def odds_tab(study: Study, numbers: Numbers) -> Tab | None:
 
 def gradients_tab(study: Study, numbers: Numbers) -> Tab | None:
     """Difference between the last and the first group of each predictor in every model, and how it changes."""
-    found = numbers.gradients
-    if found is None:
+    steps = numbers.models.gradients
+    if steps is None:
         return None
-    effects, changes = found.last_groups(found.effects), found.last_groups(found.changes)
+    effects = steps.last_groups(steps.effects)
+    changes = steps.last_groups(steps.changes)
     changed = {(row["term"], row["model"]): row for row in changes.to_dict("records")}
-    tested = {(row["term"], row["model"]): row for row in found.tests.to_dict("records")}
+    tests = {(row["term"], row["model"]): row for row in steps.tests.to_dict("records")}
     rows = []
     for name in study.settings.predictors:
-        mine = effects[effects["term"] == name]
-        for row in mine.to_dict("records"):
+        own_effects = effects[effects["term"] == name]
+        for row in own_effects.to_dict("records"):
             key = (name, row["model"])
-            test = tested.get(key)
+            test = tests.get(key)
             cells = [with_interval(row), with_interval(changed[key]) if test else "–"]
             cells += [number(test["statistic"], 2), p_value(test["p_adjusted"])] if test else ["–", "–"]
             rows.append([study.heading(name), str(row["model"]), *cells])
@@ -333,16 +174,21 @@ def gradients_tab(study: Study, numbers: Numbers) -> Tab | None:
         "Last group of each variable against the first, in percentage points, with 95% intervals. Change: from the "
         "first model. F: adjusted Wald test that no group of the variable changed, from the joint covariance of the "
         "models; p values adjusted for the number of tests, "
-        f"{len(found.tests)} (Holm). Changes are taken before rounding."
+        f"{len(steps.tests)} (Holm). Changes are taken before rounding."
     )
     caption = f"Differences in the share who {study.settings.verb}, with more and more else taken into account"
-    return plain("gradients", caption, columns, rows, 2, note)
+    return plain("gradients", caption, columns=columns, rows=rows, texts=2, note=note)
 
 
-def with_interval(row: Mapping[Hashable, Any]) -> str:
+def with_interval(row: Mapping[Any, Any]) -> str:
     """A difference in percentage points and its interval."""
-    record = {str(name): value for name, value in row.items()}
-    return f"{phrases.signed_points(record)} ({phrases.interval(record, 'points', 1).removesuffix(' points')})"
+    difference = record(row)
+    return f"{phrases.signed_points(difference)} ({phrases.interval(difference, 'points', 1).removesuffix(' points')})"
+
+
+def record(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """An estimate as the filters of the template take it."""
+    return {str(name): value for name, value in row.items()}
 
 
 def compared(study: Study, name: str) -> str:
@@ -352,7 +198,7 @@ def compared(study: Study, name: str) -> str:
 
 def margins_tab(study: Study, numbers: Numbers) -> Tab | None:
     """Margins before and after weighting, and their targets."""
-    if numbers.margins is None:
+    if numbers.weighting is None or numbers.weighting.margins is None:
         return None
     rows = [
         [
@@ -361,16 +207,16 @@ def margins_tab(study: Study, numbers: Numbers) -> Tab | None:
             number(row["n"]),
             *(percent(float(row[name]), 1) for name in ("unweighted", "weighted", "target")),
         ]
-        for row in numbers.margins.to_dict("records")
+        for row in numbers.weighting.margins.to_dict("records")
     ]
     columns = ["Variable", "Level", "Respondents", "Unweighted", "Weighted", "Target"]
-    return plain("margins", "Shares before and after weighting, and their targets", columns, rows, 2)
+    return plain("margins", "Shares before and after weighting, and their targets", columns=columns, rows=rows, texts=2)
 
 
 def precision_tab(study: Study, numbers: Numbers) -> Tab:
     """Respondents, effective respondents and half-width of the interval of the focus, by group."""
     rows = []
-    for row in numbers.groups.to_dict("records"):
+    for row in numbers.focus.groups.to_dict("records"):
         half = 50 * (row["conf_high"] - row["conf_low"])
         group = "" if row["group"] == TOTAL else dashes(row["group"])
         effective = number(row["n_eff"]) if row["shown"] else UNRELIABLE
@@ -378,7 +224,7 @@ def precision_tab(study: Study, numbers: Numbers) -> Tab:
     caption = f"Precision of the share who {study.settings.verb}, by group"
     columns = ["Variable", "Group", "Respondents", "Effective respondents", "Half-width of interval, points"]
     note = "Effective respondents: how many a simple random sample would need for the same precision."
-    return plain("precision", caption, columns, rows, 2, note)
+    return plain("precision", caption, columns=columns, rows=rows, texts=2, note=note)
 
 
 def models_tab(study: Study, numbers: Numbers) -> Tab | None:
@@ -404,7 +250,7 @@ def models_tab(study: Study, numbers: Numbers) -> Tab | None:
         f"{'weighted, ' if study.weighted else ''}with design-based standard errors."
     )
     caption = f"{'Weighted and unweighted' if study.weighted else 'Design-based and model-based'} odds ratios"
-    return plain("unweighted-model", caption, columns, rows, 2, note)
+    return plain("unweighted-model", caption, columns=columns, rows=rows, texts=2, note=note)
 
 
 def ranks_tab(study: Study, numbers: Numbers) -> Tab:
@@ -430,12 +276,24 @@ def ranks_tab(study: Study, numbers: Numbers) -> Tab:
     note = "Tests by pingouin, without weights. This report: Rao–Scott test of the same two variables."
     if any(NOT_APPLICABLE in row for row in rows):
         note += f" {NOT_APPLICABLE}: all respondents with an answer are in one group."
-    made = plain("rank-tests", f"Rank tests of “{lower_first(study.outcome.label)}” between groups", columns, rows, 2)
-    return made | {"numeric": ["Statistic", "p", "Effect size", "p, this report"], "note": note}
+    table = plain(
+        "rank-tests",
+        f"Rank tests of “{lower_first(study.outcome.label)}” between groups",
+        columns=columns,
+        rows=rows,
+        texts=2,
+    )
+    return table | {"numeric": ["Statistic", "p", "Effect size", "p, this report"], "note": note}
 
 
 def plain(
-    name: str, caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], texts: int, note: str | None = None
+    name: str,
+    caption: str,
+    *,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    texts: int,
+    note: str | None = None,
 ) -> Tab:
     """A table of cells that are printed already; the first `texts` columns are texts, the others numbers."""
     return {

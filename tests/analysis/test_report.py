@@ -15,12 +15,12 @@ import pytest
 
 from analysis.files import writing
 from analysis.report.__main__ import TEMPLATES, main
+from analysis.report.answers import item_banner, item_topline, rows_of
 from analysis.report.comparison import unweighted_model
-from analysis.report.contents import agree
 from analysis.report.figures import colours_of, finding_title
-from analysis.report.numbers import item_banner, item_topline, rows_of
+from analysis.report.frames import column_page, suppressed
+from analysis.report.model_results import agree
 from analysis.report.sensitivity import break_even, remaining
-from analysis.report.tables import column_page, suppressed
 from analysis.study import Study, read_study
 from survey import Codebook, Design, SurveyError, crosstab, ordinal
 from survey.figures.layout import page
