@@ -32,6 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InstallationError as error:
         sys.stderr.write(f"survey: {error}\n")
         return 1
-    from survey.cli.commands import main as command
+    from survey.cli.parser import main as command
 
     return command(arguments)

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import survey
-from survey.cli.commands import SYNTHETIC, main
+from survey.cli import main
+from survey.cli.output import SYNTHETIC
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = ROOT / "data" / "social_credit"

@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("suppression", "protection", "publication_rows", "publication"),
     ),
     "report": ("phrases", "page"),
-    "cli": ("commands",),
+    "cli": ("inputs", "output", "commands", "parser"),
 }
 ORDER = [f"{room}.{file}".strip(".") for room, files in ROOMS.items() for file in files]
 
