@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 
@@ -19,6 +18,8 @@ SMALLEST = 1e-100
 def as_pandas(data: Any) -> pd.DataFrame:
     """Data as a pandas frame that later edits of the caller's table cannot reach."""
     if not isinstance(data, pd.DataFrame):
+        import narwhals as nw
+
         try:
             data = nw.from_native(data, eager_only=True).to_pandas()
         except TypeError as error:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+import scipy
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
@@ -176,7 +176,9 @@ def _replicates(design: Design, grouping: _Grouping) -> ReplicateCells | None:
         return None
     row = np.arange(len(design.frame))[grouping.rows]
     ones = np.ones(row.size)
-    picker = sparse.csr_array((ones, (grouping.pattern, np.arange(row.size))), shape=(grouping.example.size, row.size))
+    picker = scipy.sparse.csr_array(
+        (ones, (grouping.pattern, np.arange(row.size))), shape=(grouping.example.size, row.size)
+    )
     weight = np.asarray(picker @ design.replicates.weights[grouping.rows])
     return ReplicateCells(design.replicates, weight, row, grouping.pattern)
 

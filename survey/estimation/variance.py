@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import CalibrationCells, Cells, Replicates, Stage
@@ -168,7 +168,7 @@ def _clusters(stage: Stage) -> int:
 
 def _sum_by(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
     """(size, k) sums of (m, k) values by code."""
-    picker = sparse.csr_array((np.ones(codes.size), (codes, np.arange(codes.size))), shape=(size, codes.size))
+    picker = scipy.sparse.csr_array((np.ones(codes.size), (codes, np.arange(codes.size))), shape=(size, codes.size))
     totals: FloatArray = np.asarray(picker @ values)
     return totals
 
@@ -176,7 +176,7 @@ def _sum_by(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
 def _cluster_totals(cells: Cells, stage: Stage, values: FloatArray) -> FloatArray:
     """(P, k) weighted totals of the influence values by cluster of the last stage."""
     # Z = M u, with M the sparse (P, C) matrix of the weights that each pattern has in each cluster
-    matrix = sparse.csr_array(
+    matrix = scipy.sparse.csr_array(
         (cells.entries.weight, (cells.entries.cluster, cells.entries.pattern)),
         shape=(_clusters(stage), values.shape[0]),
     )

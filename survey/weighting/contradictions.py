@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import sum_by_code
@@ -40,12 +40,12 @@ def elastic(program: Program, hard: int) -> tuple[float, FloatArray | None, Floa
     The last `hard` rows may not change.
     """
     q, size = program.rows.shape
-    slack = sparse.hstack([sparse.eye_array(q), -sparse.eye_array(q)]).tocsc()
+    slack = scipy.sparse.hstack([scipy.sparse.eye_array(q), -scipy.sparse.eye_array(q)]).tocsc()
     kept = np.r_[: q - hard, q : 2 * q - hard]
     bounds = np.vstack([np.column_stack([program.low, program.high]), np.tile([0.0, np.inf], (kept.size, 1))])
     found = _solved(
         np.r_[np.zeros(size), np.ones(kept.size)],
-        A_eq=sparse.hstack([sparse.csc_array(program.rows), slack[:, kept]]).tocsc(),
+        A_eq=scipy.sparse.hstack([scipy.sparse.csc_array(program.rows), slack[:, kept]]).tocsc(),
         b_eq=program.wanted,
         bounds=bounds,
     )
@@ -95,12 +95,12 @@ def starved_cells(program: Program, share: FloatArray) -> BoolArray:
     largest number of cells that do is reached by all of them at once, solutions being convex.
     """
     q, size = program.rows.shape
-    none: Any = sparse.csc_array((size, 1))
-    kept: Any = sparse.hstack([-sparse.eye_array(size), sparse.diags_array(share)])
-    rows: Any = sparse.csc_array(np.hstack([program.rows, np.zeros((q, size)), -program.wanted[:, None]]))
+    none: Any = scipy.sparse.csc_array((size, 1))
+    kept: Any = scipy.sparse.hstack([-scipy.sparse.eye_array(size), scipy.sparse.diags_array(share)])
+    rows: Any = scipy.sparse.csc_array(np.hstack([program.rows, np.zeros((q, size)), -program.wanted[:, None]]))
     found = _solved(
         np.r_[np.zeros(size), -np.ones(size), 0.0],
-        A_ub=sparse.csc_array(sparse.hstack([kept, none])),
+        A_ub=scipy.sparse.csc_array(scipy.sparse.hstack([kept, none])),
         b_ub=np.zeros(size),
         A_eq=rows,
         b_eq=np.zeros(q),

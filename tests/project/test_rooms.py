@@ -53,8 +53,11 @@ ORDER = [f"{room}.{file}".strip(".") for room, files in ROOMS.items() for file i
 HEAVY = [
     "marginaleffects",
     "polars",
+    "narwhals",
+    "openpyxl",
     "scipy.linalg",
     "scipy.optimize",
+    "scipy.sparse",
     "scipy.special",
     "seaborn",
     "matplotlib",
@@ -67,6 +70,7 @@ HEAVY = [
     "jinja2",
     "pypandoc",
     "rich",
+    "xlsxwriter",
 ]
 
 
