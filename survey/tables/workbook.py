@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +17,25 @@ from survey.errors import EstimationError
 from survey.tidy import CONFIDENTIAL, UNRELIABLE
 
 if TYPE_CHECKING:
-    from openpyxl import Workbook
-    from openpyxl.worksheet.worksheet import Worksheet
+    from xlsxwriter import Workbook
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 CREATED = datetime(2000, 1, 1)  # the same in every workbook, so that equal contents are equal files
 SHARES = ("estimate", "std_error", "conf_low", "conf_high", "unweighted", "weighted", "target", "gap")
 SUPPRESSED = ("estimate", "std_error", "conf_low", "conf_high")
 MEASURES = {"share": "estimate", "lower bound": "conf_low", "upper bound": "conf_high", "higher than": "letters"}
 SHEET_NAME = 31  # longest name of a sheet
-WIDEST = 60  # characters
+LONGEST = 32_767  # characters of a cell
+ROWS = 1_048_576  # of a sheet
+WIDEST = 60  # characters of a column
+NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what the XML of a workbook cannot hold
+OPTIONS = {
+    "in_memory": True,  # a workbook on its way through the disk has the local time in its zip entries
+    "strings_to_formulas": False,  # a label that begins with "=" is no formula
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 
 
 def to_excel(tidy: pd.DataFrame, path: str | os.PathLike[str], *, sheet: str = "Table") -> Path:
@@ -52,14 +62,15 @@ def write_excel(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]
     ------
     EstimationError : no frame is given, or a path that does not end in .xlsx.
     """
-    workbook, names = _with_index(["Sheet", "Contents", "Rows"], {text: len(frame) for text, frame in frames.items()})
-    for text, name in names.items():
-        frame = frames[text].reset_index(drop=True)
-        proportions = "shown" in frame.columns or "target" in frame.columns
-        formats = {c: "0.0%" if proportions and c in SHARES else _format(frame[c]) for c in frame.columns}
-        rows = [_excel_row(row) for row in frame.to_dict("records")]
-        _fill(workbook.create_sheet(name), list(map(str, frame.columns)), rows, list(formats.values()))
-    return _save(workbook, path)
+    with _workbook(path) as workbook:
+        sizes = {text: len(frame) for text, frame in frames.items()}
+        for text, name in _add_index(workbook, ["Sheet", "Contents", "Rows"], sizes).items():
+            frame = frames[text].reset_index(drop=True)
+            proportions = "shown" in frame.columns or "target" in frame.columns
+            formats = ["0.0%" if proportions and c in SHARES else _format(frame[c]) for c in frame.columns]
+            rows = [_excel_row(row) for row in frame.to_dict("records")]
+            _fill(workbook, workbook.add_worksheet(name), list(map(str, frame.columns)), rows, formats)
+    return Path(path)
 
 
 def write_banner(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]) -> Path:
@@ -82,88 +93,92 @@ def write_banner(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str
     ------
     EstimationError : no frame is given, or a path that does not end in .xlsx.
     """
-    largest = {title: _plain(frame["column_base"].max()) for title, frame in frames.items()}
-    workbook, names = _with_index(["Sheet", "Question", "Respondents (n)"], largest)
-    for title, name in names.items():
-        _fill_banner(workbook.create_sheet(name), title, frames[title])
-    return _save(workbook, path)
+    with _workbook(path) as workbook:
+        largest = {title: _plain(frame["column_base"].max()) for title, frame in frames.items()}
+        for title, name in _add_index(workbook, ["Sheet", "Question", "Respondents (n)"], largest).items():
+            _fill_banner(workbook, workbook.add_worksheet(name), title, frames[title])
+    return Path(path)
 
 
-def _with_index(heads: list[str], facts: Mapping[str, object]) -> tuple[Workbook, dict[str, str]]:
-    """Workbook with an index of the sheets to come: name, text and a fact of each; and the names by text."""
-    from openpyxl import Workbook
+@contextmanager
+def _workbook(path: str | os.PathLike[str]) -> Iterator[Workbook]:
+    """Workbook that is written when its sheets are filled, without the moment and the name of who made it."""
+    from xlsxwriter import Workbook
 
-    if not facts:
-        raise EstimationError("`frames` must hold at least one frame; it is empty. Pass {title: frame}.")
-    workbook = Workbook()
-    index = workbook.worksheets[0]
-    index.title = "Index"
-    names = _sheet_names(list(facts))
-    _fill(index, heads, [[name, text, facts[text]] for text, name in names.items()])
-    for row, name in enumerate(names.values(), start=2):
-        index.cell(row, 1).hyperlink = f"#'{name}'!A1"
-    return workbook, names
-
-
-def _fill_banner(sheet: Worksheet, title: str, frame: pd.DataFrame) -> None:
-    """Write one question: its title, three rows of heads, answers by measure, bases."""
-    from openpyxl.styles import Alignment, Font
-    from openpyxl.utils import get_column_letter
-
-    columns = frame[["banner", "column", "column_letter"]].drop_duplicates()
-    places = {key: place for place, key in enumerate(zip(columns["banner"], columns["column"], strict=True), start=3)}
-    head = [[title], ["", "", *columns["banner"]], ["", "", *columns["column"]], ["Answer", "Measure"]]
-    head[-1] += [f"({letter})" if letter else "" for letter in columns["column_letter"]]
-    body: dict[tuple[str, str], dict[int, object]] = {}
-    bases: dict[tuple[str, str], dict[int, object]] = {}
-    marked = bool((frame["letters"] != "").any())
-    for row in frame.to_dict("records"):
-        place = places[row["banner"], row["column"]]
-        for measure, name in MEASURES.items():
-            if name != "letters" or marked:
-                value = row[name] if row["shown"] or name == "letters" else _mark(row)
-                body.setdefault((str(row["level"]), measure), {})[place] = value
-        for label, name in (("Respondents (n)", "column_base"), ("Weighted n", "column_base_weighted")):
-            bases.setdefault((label, "base"), {})[place] = CONFIDENTIAL if pd.isna(row[name]) else row[name]
-    for number, values in enumerate(head, start=1):
-        for place, value in enumerate(values, start=1):
-            cell = sheet.cell(number, place)
-            cell.value = value or None
-            cell.data_type = "s" if value else "n"
-            cell.font = Font(bold=True)
-            cell.alignment = Alignment(wrap_text=number > 1, vertical="top")
-    nets = {str(level) for level in frame.loc[frame["kind"] == "net", "level"]}
-    for number, ((label, measure), cells) in enumerate([*body.items(), *bases.items()], start=len(head) + 1):
-        for place, value in {1: label, 2: measure, **cells}.items():
-            cell = sheet.cell(number, place)
-            cell.value = _plain(value)  # type: ignore[assignment]
-            if isinstance(value, str):
-                cell.data_type = "s"
-            else:
-                cell.number_format = "#,##0" if measure == "base" else "0.0%"
-            if label in nets and place == 1:
-                cell.font = Font(bold=True)
-            if place > 2:
-                cell.alignment = Alignment(horizontal="right")
-    sheet.column_dimensions["A"].width = min(max([10, *(len(label) + 2 for label, _ in body)]), WIDEST)
-    for place in range(2, len(places) + 3):
-        sheet.column_dimensions[get_column_letter(place)].width = 13
-    sheet.freeze_panes = "C5"
-    sheet.auto_filter.ref = f"A4:{get_column_letter(len(places) + 2)}{len(head) + len(body) + len(bases)}"
-
-
-def _save(workbook: Workbook, path: str | os.PathLike[str]) -> Path:
-    """Write a workbook without the moment and the name of who made it."""
-    workbook.properties.creator = ""
-    workbook.properties.created = CREATED
     target = Path(path)
     if target.suffix.lower() != ".xlsx":
         raise EstimationError(f"`path` must end in .xlsx; got {target.name!r}. Rename it.")
     buffer = io.BytesIO()
-    workbook.save(buffer)
+    workbook = Workbook(buffer, OPTIONS)
+    workbook.set_properties({"created": CREATED})
+    yield workbook
+    workbook.close()
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(_without_times(buffer.getvalue()))
-    return target
+    target.write_bytes(buffer.getvalue())
+
+
+def _add_index(workbook: Workbook, heads: list[str], facts: Mapping[str, object]) -> dict[str, str]:
+    """Write an index of the sheets to come - name, text and a fact of each - and give their names by text."""
+    if not facts:
+        raise EstimationError("`frames` must hold at least one frame; it is empty. Pass {title: frame}.")
+    index = workbook.add_worksheet("Index")
+    names = _sheet_names(list(facts))
+    _fill(workbook, index, heads, [[name, _plain(text), facts[text]] for text, name in names.items()])
+    plain = workbook.add_format()
+    for row, name in enumerate(names.values(), start=1):
+        index.write_url(row, 0, f"internal:'{name}'!A1", plain, string=name)
+    return names
+
+
+def _fill_banner(workbook: Workbook, sheet: Worksheet, title: str, frame: pd.DataFrame) -> None:
+    """Write one question: its title, three rows of heads, answers by measure, bases."""
+    columns = frame[["banner", "column", "column_letter"]].drop_duplicates()
+    places = {key: place for place, key in enumerate(zip(columns["banner"], columns["column"], strict=True), start=2)}
+    letters = [f"({letter})" if letter else "" for letter in columns["column_letter"]]
+    heads = [
+        [title],
+        ["", "", *columns["banner"]],
+        ["", "", *columns["column"]],
+        ["Answer", "Measure", *letters],
+    ]
+    top = workbook.add_format({"bold": True, "valign": "top"})
+    wrapped = workbook.add_format({"bold": True, "valign": "top", "text_wrap": True})
+    for number, values in enumerate(heads):
+        for place, value in enumerate(values):
+            _write(sheet, number, place, _plain(value), wrapped if number else top)
+
+    body = _measures(frame, places)
+    bold = workbook.add_format({"bold": True})
+    share = workbook.add_format({"align": "right", "num_format": "0.0%"})
+    base = workbook.add_format({"align": "right", "num_format": "#,##0"})
+    nets = {str(level) for level in frame.loc[frame["kind"] == "net", "level"]}
+    for number, ((label, measure), cells) in enumerate(body.items(), start=len(heads)):
+        _write(sheet, number, 0, _plain(label), bold if label in nets else None)
+        _write(sheet, number, 1, measure)
+        for place, value in cells.items():
+            _write(sheet, number, place, _plain(value), base if measure == "base" else share)
+
+    answers = [label for label, measure in body if measure != "base"]
+    sheet.set_column(0, 0, min(max([10, *(len(label) + 2 for label in answers)]), WIDEST))
+    sheet.set_column(1, len(places) + 1, 13)
+    sheet.freeze_panes(len(heads), 2)
+    sheet.autofilter(len(heads) - 1, 0, len(heads) + len(body) - 1, len(places) + 1)
+
+
+def _measures(frame: pd.DataFrame, places: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], dict[int, object]]:
+    """Rows of a banner, by answer and measure, then the bases; values by the place of their column."""
+    body: dict[tuple[str, str], dict[int, object]] = {}
+    bases: dict[tuple[str, str], dict[int, object]] = {}
+    lettered = bool((frame["letters"] != "").any())
+    for row in frame.to_dict("records"):
+        place = places[row["banner"], row["column"]]
+        for measure, name in MEASURES.items():
+            if name != "letters" or lettered:
+                value = row[name] if row["shown"] or name == "letters" else _mark(row)
+                body.setdefault((str(row["level"]), measure), {})[place] = value
+        for label, name in (("Respondents (n)", "column_base"), ("Weighted n", "column_base_weighted")):
+            bases.setdefault((label, "base"), {})[place] = CONFIDENTIAL if pd.isna(row[name]) else row[name]
+    return body | bases
 
 
 def _sheet_names(titles: Sequence[str]) -> dict[str, str]:
@@ -187,7 +202,7 @@ def _format(column: pd.Series[Any]) -> str:
     return "#,##0" if whole and not pd.api.types.is_bool_dtype(column) else "0.000"
 
 
-def _excel_row(row: Mapping[Any, Any]) -> list[object]:
+def _excel_row(row: Mapping[Any, Any]) -> list[bool | float | str | None]:
     """Values of a row: empty where missing, the mark where suppressed."""
     hidden = "shown" in row and not row["shown"]
     return [_mark(row) if hidden and name in SUPPRESSED else _plain(value) for name, value in row.items()]
@@ -198,10 +213,8 @@ def _mark(row: Mapping[Any, Any]) -> str:
     return CONFIDENTIAL if row.get("flag") == CONFIDENTIAL else UNRELIABLE
 
 
-def _plain(value: Any) -> object:
+def _plain(value: Any) -> bool | float | str | None:
     """A value that a workbook can hold."""
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     if hasattr(value, "item"):
@@ -210,38 +223,43 @@ def _plain(value: Any) -> object:
         return str(value)
     if isinstance(value, bool | int | float):
         return value
-    return ILLEGAL_CHARACTERS_RE.sub("", str(value))
+    return NO_TEXT.sub("", str(value))[:LONGEST]
 
 
-def _fill(sheet: Worksheet, head: Sequence[str], rows: Sequence[Sequence[object]], formats: Sequence[str] = ()) -> None:
+def _fill(
+    workbook: Workbook,
+    sheet: Worksheet,
+    head: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    formats: Sequence[str] = (),
+) -> None:
     """Write a header and rows, with the header frozen and columns as wide as their contents."""
-    from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
-
-    for number, values in enumerate([head, *rows], start=1):
-        for place, value in enumerate(values, start=1):
-            cell = sheet.cell(number, place)
-            cell.value = value  # type: ignore[assignment]
-            if isinstance(value, str):
-                cell.data_type = "s"  # a label that begins with "=" is no formula
-            elif formats and isinstance(value, int | float) and not isinstance(value, bool):
-                cell.number_format = formats[place - 1]
-            if number == 1:
-                cell.font = Font(bold=True)
-    for place, name in enumerate(head, start=1):
-        longest = max([len(name), *(len(str(row[place - 1])) for row in rows if isinstance(row[place - 1], str))])
-        sheet.column_dimensions[get_column_letter(place)].width = min(max(longest + 2, 10), WIDEST)
-    sheet.freeze_panes = "A2"
+    if len(rows) >= ROWS:
+        raise EstimationError(
+            f"`frames` must fit a sheet of {ROWS:,} rows, header included; one has {len(rows):,}. Write it as csv."
+        )
+    bold = workbook.add_format({"bold": True})
+    styles = {text: workbook.add_format({"num_format": text}) for text in dict.fromkeys(formats)}
+    for place, name in enumerate(head):
+        _write(sheet, 0, place, _plain(name), bold)
+        style = styles[formats[place]] if formats else None
+        for number, row in enumerate(rows, start=1):
+            value = row[place]
+            _write(sheet, number, place, value, None if isinstance(value, str) else style)
+        longest = max([len(name), *(len(row[place]) for row in rows if isinstance(row[place], str))])
+        sheet.set_column(place, place, min(max(longest + 2, 10), WIDEST))
+    sheet.freeze_panes(1, 0)
 
 
-def _without_times(content: bytes) -> bytes:
-    """The same workbook without the moment at which it was written."""
-    out = io.BytesIO()
-    stamp = CREATED.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
-    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(out, "w") as target:
-        for name in source.namelist():
-            part = source.read(name)
-            if name == "docProps/core.xml":
-                part = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>" + stamp, part)
-            target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), part, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
+def _write(
+    sheet: Worksheet, row: int, column: int, value: bool | float | str | None, style: Format | None = None
+) -> None:
+    """Write one cell by the type of its value; nothing where there is none."""
+    if value is None or value == "":
+        return
+    if isinstance(value, str):
+        sheet.write_string(row, column, value, style)
+    elif isinstance(value, bool):
+        sheet.write_boolean(row, column, value)
+    else:
+        sheet.write_number(row, column, value, style)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import time
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -322,6 +324,38 @@ def test_workbooks_take_awkward_values(tmp_path: Path) -> None:
     assert sheet["A2"].data_type == "s"
     assert [sheet.cell(3, column).value for column in range(1, 5)] == ["bell", None, None, False]
     assert sheet["B2"].value == "inf"
+
+
+def test_workbooks_cut_what_no_cell_can_hold_and_link_nothing_but_the_index(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"term": ["x" * 40_000, "https://example.org", "007", ""], "estimate": [1 / 3, 2.0, 3.0, 4.0]})
+    sheet = openpyxl.load_workbook(tables.to_excel(frame, tmp_path / "x.xlsx"))["Table"]
+    assert [len(str(sheet.cell(row, 1).value)) for row in (2, 3)] == [32_767, 19]
+    assert sheet["A3"].hyperlink is None
+    assert (sheet["A4"].value, sheet["A4"].data_type) == ("007", "s")
+    assert sheet["A5"].value is None
+    assert sheet["B2"].value == pytest.approx(1 / 3, rel=1e-15)  # a workbook holds 16 digits
+    index = openpyxl.load_workbook(tmp_path / "x.xlsx")["Index"]
+    assert index["A2"].hyperlink.location == "'Table'!A1"
+
+
+def test_workbooks_do_not_depend_on_the_time_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = []
+    for zone in ("UTC", "Asia/Tokyo"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        written.append(tables.to_excel(topline(), tmp_path / "x.xlsx").read_bytes())
+    monkeypatch.undo()
+    time.tzset()
+    assert written[0] == written[1]
+    book = openpyxl.load_workbook(tmp_path / "x.xlsx")
+    assert (book.properties.created, book.properties.modified) == (datetime(2000, 1, 1), datetime(2000, 1, 1))
+
+
+def test_a_frame_too_long_for_a_sheet_is_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"term": "a"}, index=range(1_048_576))
+    with pytest.raises(EstimationError, match=r"must fit a sheet of 1,048,576 rows, .*; one has 1,048,576\."):
+        tables.to_excel(frame, tmp_path / "x.xlsx")
+    assert not (tmp_path / "x.xlsx").exists()
 
 
 def lettered() -> pd.DataFrame:
