@@ -35,7 +35,7 @@ from survey.figures.style import (
     text_width,
     wrap,
 )
-from survey.tables.shares import odds_ratio_table
+from survey.tables import odds_ratio_table
 from survey.tidy import as_odds_ratios
 
 ANSWERS = [

@@ -20,7 +20,7 @@ from survey.imputation.pooled_results import PooledEstimate
 from survey.imputation.pooling import pool
 from survey.imputation.rubin import barnard_rubin, moment_test_df, rubin_df
 from survey.models.ordinal import OrdinalFit
-from survey.tables.shares import to_gt
+from survey.tables import to_gt
 from survey.tidy import RESULT_COLUMNS
 from tests.models.test_ordinal import respondents
 from tests.reference_data import COEFFICIENT, REFERENCE, api, read_csv, values

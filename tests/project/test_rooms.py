@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "survey"
 ROOMS: dict[str, tuple[str, ...]] = {
     "": ("errors", "installation", "arrays", "tidy", "arguments", "printing", "console"),
     "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
-    "tables": ("pandoc", "workbook", "shares"),
+    "tables": ("pandoc", "workbook", "layout", "shares", "models"),
     "records": (
         *("items", "schema", "codebook_page", "codebook_yaml", "files", "drafts", "codebook"),
         *("decoding", "encoding", "derived", "writers", "checks", "respondents"),

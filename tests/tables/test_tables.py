@@ -271,6 +271,7 @@ def test_html_can_be_read_out_and_is_the_same_each_time() -> None:
             "each cell once; Low <2,000 / approval / Strongly disapprove occurs more than once",
         ),
         (lambda: tables.effects_table(slopes()), "contrast not found among"),
+        (lambda: tables.crosstab_gt(crosstab(), share="colum"), r"`share` must be .*'colum'"),  # type: ignore[arg-type]
         (lambda: tables.write_excel({}, "never-written.xlsx"), "`frames` must hold at least one frame"),
     ],
 )
