@@ -15,8 +15,8 @@ import numpy as np
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import EstimationError
+from survey.models.derivatives import derivatives, ratios
 from survey.models.fitted import Fitted, answer_codes, params_of, scaled_weight
-from survey.models.likelihood import ratios
 from survey.models.links import LINKS, Link, log_difference
 from survey.models.predictors import limits
 
@@ -145,16 +145,18 @@ def curvature_at(
     padded = np.column_stack([np.full(codes.size, -np.inf), between, np.full(codes.size, np.inf)])
     log_pi = log_probabilities(between, link)
     log_p = log_pi[rows, codes]
-    r_a, g_a = ratios(link, padded[rows, codes + 1], log_p)
-    r_b, g_b = ratios(link, padded[rows, codes], log_p)
-    score, main, beside = np.zeros((codes.size, q)), np.zeros((codes.size, q)), np.zeros((codes.size, q - 1))
-    top, bottom = codes < q, codes > 0
-    score[rows[top], codes[top]] = r_a[top]
-    main[rows[top], codes[top]] = (r_a**2 - g_a)[top]
-    score[rows[bottom], codes[bottom] - 1] = -r_b[bottom]
-    main[rows[bottom], codes[bottom] - 1] = (r_b**2 + g_b)[bottom]
-    both = top & bottom
-    beside[rows[both], codes[both] - 1] = -(r_a * r_b)[both]
+    first, second = derivatives(ratios(link, padded[rows, codes + 1], padded[rows, codes], log_p))
+    score = np.zeros((codes.size, q))
+    main = np.zeros((codes.size, q))
+    beside = np.zeros((codes.size, q - 1))
+    has_above = codes < q
+    has_below = codes > 0
+    has_both = has_above & has_below
+    score[rows[has_above], codes[has_above]] = first[0, has_above]
+    score[rows[has_below], codes[has_below] - 1] = first[1, has_below]
+    main[rows[has_above], codes[has_above]] = -second[0, has_above]
+    main[rows[has_below], codes[has_below] - 1] = -second[1, has_below]
+    beside[rows[has_both], codes[has_both] - 1] = -second[2, has_both]
     log_f = link.log_pdf(between)
     with np.errstate(over="ignore", invalid="ignore"):
         expected = np.exp(2 * log_f - log_pi[:, :-1]) + np.exp(2 * log_f - log_pi[:, 1:])

@@ -8,15 +8,16 @@ import numpy as np
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.errors import EstimationError
+from survey.models.derivatives import Ratios, derivatives
 from survey.models.likelihood import SUSPECT_CURVATURE, refit_limits
 from survey.models.links import Link
+from survey.models.newton import Points, maximize
 from survey.models.predictors import Predictors, smallest_gap
+from survey.models.units import in_units
 
 # Newton decrement per respondent before the last step. It is squared by a step, and replicates are compared with each
 # other to their last digits.
 LAST_DECREMENT = 1e-10
-MAX_ITERATIONS = 40
-MAX_HALVINGS = 30
 AT_INFINITY = (  # of the limits -inf and inf: F, 1 - F, f and f'
     np.array([[0.0], [1.0]]),
     np.array([[1.0], [0.0]]),
@@ -35,7 +36,7 @@ class _Moments:
     thresholds themselves, thresholds with covariates and neighbouring thresholds; `squares` : (C, p (p + 1) / 2)
     products of covariates, one of each pair; `distinct` : (D, p) distinct rows of covariates and offset; `offset` :
     (D, 1); `above`, `below` : (C,) position of the limits of each answer among those of all thresholds of all distinct
-    rows, -inf and inf being the last two.
+    rows, -inf and inf being the last two; `divisions` is q.
     """
 
     of_gradient: FloatArray
@@ -45,6 +46,7 @@ class _Moments:
     offset: FloatArray
     above: IntArray
     below: IntArray
+    divisions: int
 
 
 def refit(outcome: IntArray, predictors: Predictors, weights: FloatArray, link: Link, start: FloatArray) -> FloatArray:
@@ -69,7 +71,7 @@ def refit(outcome: IntArray, predictors: Predictors, weights: FloatArray, link: 
     ------
     EstimationError : replicates in which an answer has no respondents, no maximum exists or thresholds cross.
     """
-    covariates, q = predictors.location, len(predictors.structure)
+    q = len(predictors.structure)
     vanished = np.array([(weights[outcome == j].sum(axis=0) <= 0) for j in range(q + 1)]).any(axis=0)
     if vanished.any():
         raise EstimationError(
@@ -88,17 +90,12 @@ def refit(outcome: IntArray, predictors: Predictors, weights: FloatArray, link: 
                 "that an answer has a negative probability. Merge rare answers or levels, or use linearization."
             )
         return found
-    whole = weights.mean(axis=1)
-    centre = whole @ covariates / whole.sum()
-    scale = np.sqrt(whole @ (covariates - centre) ** 2 / whole.sum())
-    scaled = (covariates - centre) / scale
-    moments = _moments(outcome, scaled, predictors.offset, q)
-    first = np.concatenate([start[:q] - centre @ start[q:], start[q:] * scale])
+    scaled, units = in_units(predictors, weights.mean(axis=1))
+    moments = _moments(outcome, scaled)
+    first = units.scaled(start)
     batch = max(1, BATCH_CELLS // max(len(outcome), 1))
-    parts = [_maximize(moments, weights[:, i : i + batch], link, first, q) for i in range(0, weights.shape[1], batch)]
-    params = np.vstack(parts)
-    slopes = params[:, q:] / scale
-    return np.hstack([params[:, :q] + (slopes @ centre)[:, None], slopes])
+    refitted = [_refitted(moments, weights[:, i : i + batch], link, first) for i in range(0, weights.shape[1], batch)]
+    return units.natural(np.vstack(refitted).T).T
 
 
 def _refuse(failed: BoolArray) -> None:
@@ -110,103 +107,110 @@ def _refuse(failed: BoolArray) -> None:
         )
 
 
-def _moments(outcome: IntArray, covariates: FloatArray, offset: FloatArray, q: int) -> _Moments:
-    """Products of the indicators and covariates."""
+def _moments(outcome: IntArray, predictors: Predictors) -> _Moments:
+    """Products of the indicators of the limits and the covariates."""
+    covariates = predictors.location
+    q = len(predictors.structure)
     upper = (outcome[:, None] == np.arange(q)).astype(np.float64)
     lower = (outcome[:, None] - 1 == np.arange(q)).astype(np.float64)
-    _, first, row = np.unique(np.column_stack([covariates, offset]), axis=0, return_index=True, return_inverse=True)
+    rows = np.column_stack([covariates, predictors.offset])
+    _, first, row = np.unique(rows, axis=0, return_index=True, return_inverse=True)
 
     def products(left: FloatArray) -> FloatArray:
         """(C, columns of left times p) products with the covariates."""
         return (left[:, :, None] * covariates[:, None, :]).reshape(len(outcome), -1)
 
-    by_upper, by_lower = products(upper), products(lower)
+    by_upper = products(upper)
+    by_lower = products(lower)
     none = np.zeros((len(outcome), q - 1))
     both = np.hstack([np.zeros_like(upper), by_upper + by_lower, upper[:, 1:] * lower[:, :-1]])
     i, j = np.triu_indices(covariates.shape[1])
     return _Moments(
-        of_gradient=np.vstack([np.hstack([upper, -covariates]), np.hstack([-lower, covariates])]),
+        of_gradient=np.vstack([np.hstack([upper, -covariates]), np.hstack([lower, -covariates])]),
         of_information=np.vstack([np.hstack([-upper, by_upper, none]), np.hstack([-lower, by_lower, none]), both]),
         squares=covariates[:, i] * covariates[:, j],
         distinct=covariates[first],
-        offset=offset[first][:, None],
+        offset=predictors.offset[first][:, None],
         above=np.where(outcome < q, row * q + outcome, len(first) * q + 1),
         below=np.where(outcome > 0, row * q + outcome - 1, len(first) * q),
+        divisions=q,
     )
 
 
-def _maximize(moments: _Moments, weights: FloatArray, link: Link, start: FloatArray, q: int) -> FloatArray:
-    """(B, q + p) solutions for a batch of B replicates, all moved together."""
-    solved = np.tile(start, (weights.shape[1], 1))
-    failed: BoolArray = np.zeros(len(solved), dtype=bool)
-    open_, params = np.arange(len(solved)), solved.copy()  # replicates still moving, and where they are
-    value, gradient, information = _evaluate(moments, weights, link, params, q)
-    for _ in range(MAX_ITERATIONS):
-        size = weights.sum(axis=0)
-        step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
-        last = np.einsum("bp,bp->b", gradient, step) <= LAST_DECREMENT * size
-        if last.any():
-            solved[open_[last]] = params[last] + step[last]
-            flattest = np.linalg.eigvalsh(information[last] / size[last, None, None])[:, 0]
-            failed[open_[last]] = flattest < SUSPECT_CURVATURE
-            left = ~last
-            open_, params, step, weights, value = open_[left], params[left], step[left], weights[:, left], value[left]
-            if not open_.size:
-                break
-        factor = np.ones(len(params))
-        for _ in range(MAX_HALVINGS):
-            proposed = params + factor[:, None] * step
-            new = _evaluate(moments, weights, link, proposed, q)
-            # near the maximum the value cannot tell better from worse
-            worse = ~(new[0] > value - 1e-12 * np.abs(value))
-            if not worse.any():
-                break
-            factor = np.where(worse, factor / 2, factor)
-        params, (value, gradient, information) = proposed, new
-    failed[open_] = True
-    _refuse(failed)
-    return solved
+def _refitted(moments: _Moments, weights: FloatArray, link: Link, start: FloatArray) -> FloatArray:
+    """(B, P) solutions for a batch of B replicates, all moved together."""
+    size = weights.sum(axis=0)
+
+    def evaluate(params: FloatArray, moving: IntArray) -> Points:
+        """Likelihoods of the replicates that still move."""
+        return _evaluate(moments, weights if moving.size == size.size else weights[:, moving], link, params)
+
+    starts = np.tile(start, (size.size, 1))
+    maxima = maximize(evaluate, starts, size, decrement=LAST_DECREMENT)
+    information = maxima.points.information[maxima.reached] / size[maxima.reached, None, None]
+    solved = maxima.reached.copy()
+    solved[maxima.reached] = np.linalg.eigvalsh(information)[:, 0] >= SUSPECT_CURVATURE
+    _refuse(~solved)
+    return maxima.params
 
 
-def _evaluate(
-    moments: _Moments, weights: FloatArray, link: Link, params: FloatArray, q: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Log-likelihoods (B,), gradients (B, P) and informations (B, P, P); see `survey.models.likelihood`.
+def _evaluate(moments: _Moments, weights: FloatArray, link: Link, params: FloatArray) -> Points:
+    """Log-likelihoods (B,), gradients (B, P) and informations (B, P, P) of proportional-odds models.
 
     Where a step went too far the value is -inf and the derivatives are not numbers; the step is then halved.
     """
-    (patterns, replicates), k = weights.shape, params.shape[1]
-    p = k - q
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        share, at = _ratios(moments, link, params)
+        value = np.where(weights > 0, weights * np.log(share), 0.0).sum(axis=0)
+        value[np.isnan(value)] = -np.inf
+        first, second = derivatives(at, weights)
+        # sums over patterns are matrix products with columns that all replicates share
+        replicates = weights.shape[1]
+        gradient = first.reshape(-1, replicates).T @ moments.of_gradient
+        sums = second.reshape(-1, replicates).T @ moments.of_information
+        curvature = (second[0] + second[1] + 2 * second[2]).T @ moments.squares
+    return Points(value, gradient, _information(moments, sums, curvature))
+
+
+def _ratios(moments: _Moments, link: Link, params: FloatArray) -> tuple[FloatArray, Ratios]:
+    """(C, B) probabilities of the answers, and densities over them.
+
+    F and f are evaluated at the thresholds of distinct rows of covariates, of which every answer takes two, and not on
+    the log scale: replicates lie near the full sample's solution, and logarithms of every pattern would cost most of
+    the time.
+    """
+    q = moments.divisions
+    replicates = len(params)
     predictor = moments.distinct @ params[:, q:].T + moments.offset
     limit = (params[:, :q].T[None, :, :] - predictor[:, None, :]).reshape(-1, replicates)
     cdf, sf, density, slope = (
         np.vstack([part, np.broadcast_to(ends, (2, replicates))])
         for part, ends in zip(link.tails(limit), AT_INFINITY, strict=True)
     )
-    above, below = moments.above, moments.below
+    above = moments.above
+    below = moments.below
     reached = cdf[above]
     share = np.where(reached <= 0.5, reached - cdf[below], sf[below] - sf[above])  # in the tail that loses no digits
-    first, second = np.empty((2, patterns, replicates)), np.empty((3, patterns, replicates))
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        value = np.where(weights > 0, weights * np.log(share), 0.0).sum(axis=0)
-        value[np.isnan(value)] = -np.inf
-        inverse = np.where(share > 0, 1.0 / share, 0.0)
-        each = weights * inverse
-        f_a, f_b = density[above] * inverse, density[below] * inverse
-        np.multiply(weights, f_a, out=first[0])
-        np.multiply(weights, f_b, out=first[1])
-        np.subtract(each * slope[above], first[0] * f_a, out=second[0])
-        np.subtract(-each * slope[below], first[1] * f_b, out=second[1])
-        np.multiply(first[0], f_b, out=second[2])
-        gradient = first.reshape(-1, replicates).T @ moments.of_gradient
-        sums = second.reshape(-1, replicates).T @ moments.of_information
-        curvature = (second[0] + second[1] + 2 * second[2]).T @ moments.squares
-    information = np.empty((replicates, k, k))
+    inverse = np.where(share > 0, 1.0 / share, 0.0)
+    densities = [values[rows] for rows in (above, below) for values in (density, slope)]
+    for values in densities:
+        values *= inverse
+    return share, Ratios(*densities)
+
+
+def _information(moments: _Moments, sums: FloatArray, curvature: FloatArray) -> FloatArray:
+    """(B, P, P) informations from the sums of second derivatives with the columns of `of_information` and `squares`."""
+    replicates = len(sums)
+    q = moments.divisions
+    p = moments.distinct.shape[1]
+    i, j = np.triu_indices(p)
+    steps = np.arange(q)
+    information = np.empty((replicates, q + p, q + p))
     information[:, :q, :q] = 0.0
-    steps, (i, j) = np.arange(q), np.triu_indices(p)
     information[:, steps, steps] = sums[:, :q]
     information[:, steps[1:], steps[:-1]] = information[:, steps[:-1], steps[1:]] = -sums[:, q + q * p :]
     crossed = sums[:, q : q + q * p].reshape(replicates, q, p)
-    information[:, :q, q:], information[:, q:, :q] = crossed, crossed.transpose(0, 2, 1)
+    information[:, :q, q:] = crossed
+    information[:, q:, :q] = crossed.transpose(0, 2, 1)
     information[:, q + i, q + j] = information[:, q + j, q + i] = -curvature
-    return value, gradient, information
+    return information

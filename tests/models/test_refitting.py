@@ -7,12 +7,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import survey
-from survey.models.links import LINKS
+from survey.models.derivatives import derivatives, ratios
+from survey.models.likelihood import fit_limits
+from survey.models.links import LINKS, log_difference
+from survey.models.predictors import Predictors
+from survey.models.refitting import refit
 
 # Both stop where a Newton step would change nothing beyond rounding; information matrices are inverted on both sides
 SAME = 1e-8
+SLOPE = 1e-4  # relative: central differences with steps of a thousandth of the distance between the limits
 ITEMS = ["no", "rather no", "rather yes", "yes"]
 
 
@@ -90,3 +97,75 @@ def test_plain_and_logarithmic_distributions_agree(link: str) -> None:
     np.testing.assert_allclose(np.log(sf), LINKS[link].log_sf(x), rtol=1e-10, atol=1e-13)
     np.testing.assert_allclose(np.log(density), LINKS[link].log_pdf(x), rtol=1e-10, atol=1e-13)
     np.testing.assert_allclose(slope, LINKS[link].pdf_slope(x) * density, rtol=1e-9, atol=1e-16)
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    link=st.sampled_from(list(LINKS)),
+    answers=st.integers(2, 5),
+    columns=st.integers(1, 3),
+    has_offset=st.booleans(),
+)
+def test_many_replicates_at_once_are_single_fits(
+    seed: int, link: str, answers: int, columns: int, has_offset: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    patterns = 60 * answers
+    covariates = rng.normal(rng.normal(0.0, 20.0, columns), rng.uniform(0.1, 5.0, columns), (patterns, columns))
+    offset = rng.normal(0.0, 0.5, patterns) * has_offset
+    none = np.zeros((patterns, 0))
+    predictors = Predictors(covariates, none, none, offset, np.eye(answers - 1))
+    codes = rng.permutation(np.arange(patterns) % answers)
+    weights = rng.gamma(2.0, 1.0, (patterns, 7)) * (rng.random((patterns, 7)) < 0.8)  # a fifth of the patterns left out
+    start = fit_limits(codes, predictors, weights.mean(axis=1), LINKS[link]).params
+    together = refit(codes, predictors, weights, LINKS[link], start)
+    for weight, params in zip(weights.T, together, strict=True):
+        live = weight > 0
+        alone = fit_limits(codes[live], predictors.rows(live), weight[live], LINKS[link])
+        scale = np.sqrt(np.diag(alone.inverse_information))
+        np.testing.assert_allclose(params / scale, alone.params / scale, rtol=0, atol=SAME)
+
+
+@given(
+    link=st.sampled_from(list(LINKS)),
+    below=st.floats(-6.0, 6.0),
+    width=st.floats(0.01, 4.0),
+    weight=st.floats(0.0, 5.0),
+)
+def test_derivatives_by_the_limits_are_slopes_of_the_logarithm(
+    link: str, below: float, width: float, weight: float
+) -> None:
+    def value(a: float, b: float) -> float:
+        return weight * float(log_difference(LINKS[link], np.array([a]), np.array([b]))[0])
+
+    a, b, step = below + width, below, 1e-3 * width
+    at = np.array([a]), np.array([b])
+    first, second = derivatives(ratios(LINKS[link], *at, log_difference(LINKS[link], *at)), weight)
+    by_above = (value(a + step, b) - value(a - step, b)) / (2 * step)
+    by_below = (value(a, b + step) - value(a, b - step)) / (2 * step)
+    np.testing.assert_allclose(first[:, 0], [by_above, by_below], rtol=SLOPE, atol=SLOPE)
+
+    def gradient(a: float, b: float) -> Any:
+        at = np.array([a]), np.array([b])
+        return derivatives(ratios(LINKS[link], *at, log_difference(LINKS[link], *at)), weight).first[:, 0]
+
+    by_above_again = (gradient(a + step, b) - gradient(a - step, b)) / (2 * step)
+    by_below_again = (gradient(a, b + step) - gradient(a, b - step)) / (2 * step)
+    expected = [by_above_again[0], by_below_again[1], by_above_again[1]]
+    np.testing.assert_allclose(second[:, 0], expected, rtol=SLOPE, atol=SLOPE * np.abs(second).max())
+    np.testing.assert_allclose(by_below_again[0], second[2, 0], rtol=SLOPE, atol=SLOPE * np.abs(second).max())
+
+
+@pytest.mark.parametrize("link", list(LINKS))
+def test_derivatives_vanish_at_infinity_and_survive_far_tails(link: str) -> None:
+    above = np.array([np.inf, 0.3, 31.0, -30.0])
+    below = np.array([-0.2, -np.inf, 30.0, -31.0])
+    log_p = log_difference(LINKS[link], above, below)
+    at = ratios(LINKS[link], above, below, log_p)
+    first, second = derivatives(at)
+    assert first[0, 0] == second[0, 0] == second[2, 0] == 0
+    assert first[1, 1] == second[1, 1] == second[2, 1] == 0
+    possible = np.isfinite(log_p)  # beyond the range of double numbers an answer has no probability at all
+    assert np.isfinite(first[:, possible]).all()
+    assert np.isfinite(second[:, possible]).all()
