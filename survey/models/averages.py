@@ -14,8 +14,8 @@ from survey.arrays import BoolArray, FloatArray
 from survey.errors import EstimationError
 from survey.estimation import domains_of
 from survey.models.fitted import params_of
-from survey.models.formula import ModelMatrix
 from survey.models.links import LINKS, log_difference
+from survey.models.model_matrix import ModelMatrix
 from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import Predictors, limits, location_sums, spread, thresholds
 

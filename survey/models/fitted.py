@@ -11,8 +11,8 @@ import pandas as pd
 from survey.arguments import refuse_kind
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
-from survey.models.formula import ModelMatrix
 from survey.models.links import LinkName
+from survey.models.model_matrix import ModelMatrix
 from survey.models.parts import ModelParts
 from survey.models.predictors import Parameters, Predictors
 

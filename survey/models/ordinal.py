@@ -17,9 +17,9 @@ from survey.design import Cells
 from survey.errors import EstimationError
 from survey.estimation import TestResult, adjusted_wald, degrees_of_freedom, t_interval, wald_chisq
 from survey.models.fitted import ModelData, params_of
-from survey.models.formula import ModelMatrix
 from survey.models.likelihood import Convergence
 from survey.models.links import LinkName
+from survey.models.model_matrix import ModelMatrix
 from survey.models.parallel_lines import parallel_lines_test
 from survey.models.parts import ModelParts
 from survey.models.predictors import Parameters, Predictors

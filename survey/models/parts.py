@@ -13,7 +13,8 @@ from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design
 from survey.errors import EstimationError, did_you_mean
-from survey.models.formula import ModelMatrix, model_matrix, one_sided, outcome_name, terms_of, variables_of
+from survey.models.formula import one_sided, outcome_name, terms_of, variables_of
+from survey.models.model_matrix import ModelMatrix, model_matrix
 from survey.models.predictors import Predictors, ThresholdName, threshold_structure
 
 

@@ -29,8 +29,9 @@ from survey.models.curvature import (
     parallel,
 )
 from survey.models.fitted import Fitted, check_fit, influence_of, params_of, scaled_weight
-from survey.models.formula import model_matrix, outcome_name, variables_of
+from survey.models.formula import outcome_name, variables_of
 from survey.models.links import LINKS
+from survey.models.model_matrix import model_matrix
 from survey.models.nesting import independent_columns, same_respondents
 from survey.models.predictors import limits
 

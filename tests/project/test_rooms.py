@@ -35,8 +35,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "inference": (*("quadratic_forms", "hypotheses", "independence", "goodness_of_fit", "rank_tests", "comparisons"),),
     "models": (
-        *("links", "formula", "predictors", "parts", "derivatives", "newton", "units", "likelihood", "refitting"),
-        *("separation",),
+        *("links", "formula", "model_matrix", "predictors", "parts", "derivatives", "newton", "units", "likelihood"),
+        *("refitting", "separation"),
         *("fitted", "curvature", "nesting", "score", "parallel_lines", "statsmodels", "ordinal"),
         *("outcome", "refusals", "fitting", "averages", "effects", "comparison", "bias_reduction"),
         *("likelihood_ratio", "diagnostics", "residuals", "profile_intervals", "marginaleffects"),
