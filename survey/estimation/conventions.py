@@ -109,21 +109,21 @@ def compare_conventions(
         )
     first = design.stages[0]
     lonely = bool(((first.n_h == 1) & (first.fraction < 1)).any())
-    asked = _Request(design, x, statistic, by_names(by), q, level, lonely)
+    asked = _Request(design, x, statistic=statistic, by=by_names(by), q=q, level=level, lonely=lonely)
     ours, others = _conventions(design, statistic, asked)
     reference = asked.frame(ours)
     frames = [reference.assign(moved="")]
     for other in others:
-        found = asked.frame(other)
-        moved: list[list[str]] = [[] for _ in range(len(found))]
+        theirs = asked.frame(other)
+        moved: list[list[str]] = [[] for _ in range(len(theirs))]
         for option in OPTIONS:
-            theirs: Any = getattr(other, option)
-            if theirs != getattr(ours, option):
-                alone = asked.frame(replace(ours, **{option: theirs}))
+            choice: Any = getattr(other, option)
+            if choice != getattr(ours, option):
+                alone = asked.frame(replace(ours, **{option: choice}))
                 for row, differs in enumerate(_differ(alone, reference)):
                     if differs:
                         moved[row].append(option)
-        frames.append(found.assign(moved=[", ".join(names) for names in moved]))
+        frames.append(theirs.assign(moved=[", ".join(names) for names in moved]))
     together = pd.concat([frame.assign(row=range(len(frame))) for frame in frames], ignore_index=True)
     together = together.sort_values("row", kind="stable").drop(columns="row").reset_index(drop=True)
     front = [name for name in together.columns if name not in (*NUMBERS, "convention", "moved")]
@@ -178,18 +178,22 @@ class _Request:
         refused = convention.lonely_psu == "refused" and self.lonely
         rule = "certainty" if convention.lonely_psu == "refused" else convention.lonely_psu
         design = replace(self.design, lonely_psu=rule, lonely_domain=convention.lonely_domain)
-        made = self._estimate(design, convention.quantile_rule)
-        std_error = np.full(made.df.size, np.nan) if refused or convention.interval == "none" else made.std_error
-        df = self._df(made, convention.df)
+        estimates = self._estimate(design, convention.quantile_rule)
+        unknown = refused or convention.interval == "none"
+        std_error = np.full(estimates.df.size, np.nan) if unknown else estimates.std_error
+        df = self._df(estimates, convention.df)
         if self.statistic == "quantile":
-            low, high = made.conf_low.copy(), made.conf_high.copy()
+            low = estimates.conf_low.copy()
+            high = estimates.conf_high.copy()
         elif self.statistic == "proportion":
-            low, high = proportion_interval(made.value, std_error, made.n, df, self.level, "logit")
+            low, high = proportion_interval(
+                estimates.value, std_error, estimates.n, df, level=self.level, method="logit"
+            )
         else:
-            low, high = t_interval(made.value, std_error, df, self.level)
+            low, high = t_interval(estimates.value, std_error, df, level=self.level)
         low, high = (np.where(np.isnan(std_error), np.nan, bound) for bound in (low, high))
-        numbers = dict(zip(NUMBERS, (made.value, std_error, df, low, high), strict=True))
-        return made.labels.assign(convention=convention.name, **numbers)
+        numbers = dict(zip(NUMBERS, (estimates.value, std_error, df, low, high), strict=True))
+        return estimates.labels.assign(convention=convention.name, **numbers)
 
     def _estimate(self, design: Design, rule: QuantileRule) -> Estimate:
         """The statistic itself."""
@@ -199,16 +203,16 @@ class _Request:
             return proportion(design, self.x, by=self.by, level=self.level)
         return (mean if self.statistic == "mean" else total)(design, self.x, by=self.by, level=self.level)
 
-    def _df(self, made: Estimate, rule: DegreesOfFreedom) -> FloatArray:
+    def _df(self, estimates: Estimate, rule: DegreesOfFreedom) -> FloatArray:
         """(k,) degrees of freedom."""
         if rule == "domain":
-            return made.df.copy()
+            return estimates.df.copy()
         if rule == "strata":
             known = self.design.frame[[self.x, *self.by]].notna().all(axis=1).to_numpy() & (self.design.weights > 0)
             first = self.design.stages[0]
             strata = np.unique(first.stratum[known])
-            return np.full(made.df.size, first.n_h[strata].sum() - strata.size)
-        return np.full(made.df.size, np.inf if rule == "infinite" else np.nan)
+            return np.full(estimates.df.size, first.n_h[strata].sum() - strata.size)
+        return np.full(estimates.df.size, np.inf if rule == "infinite" else np.nan)
 
 
 def _differ(left: pd.DataFrame, right: pd.DataFrame) -> list[bool]:

@@ -29,12 +29,13 @@ def values_of(function: Function, at: FloatArray) -> FloatArray:
             f"`function` must be a function of the estimates, as lambda e: np.log(e[0] / e[1]); got {function!r}."
         )
     with np.errstate(all="ignore"):
-        made = np.atleast_1d(np.asarray(function(at.copy())))
-    if made.ndim != 1 or made.dtype.kind not in "fiub" or not np.isfinite(made).all():
+        values = np.atleast_1d(np.asarray(function(at.copy())))
+    if values.ndim != 1 or values.dtype.kind not in "fiub" or not np.isfinite(values).all():
         raise EstimationError(
-            f"`function` must give finite numbers, one or a list of them, at the estimates; it gave {made.tolist()!r}."
+            "`function` must give finite numbers, one or a list of them, at the estimates; it gave "
+            f"{values.tolist()!r}."
         )
-    result: FloatArray = made.astype(np.float64)
+    result: FloatArray = values.astype(np.float64)
     return result
 
 
@@ -63,9 +64,10 @@ def jacobian(function: Function, at: FloatArray, std_error: FloatArray) -> Float
             place = at.copy()
             place[j] += multiple * step
             moved.append(values_of(function, place))
-        if {made.size for made in moved} != {centre.size}:
+        if {values.size for values in moved} != {centre.size}:
             raise EstimationError("`function` must give as many numbers near the estimates as at them; it does not.")
         far, near, low, high, after, beyond = moved
+        # f' = (f(-2h) - 8 f(-h) + 8 f(h) - f(2h)) / 12 h, with an error of the order of h^4
         derivative = (far - 8 * near + 8 * after - beyond) / (12 * step)
         slope = np.maximum(np.abs(after - centre), np.abs(centre - near)) / step
         allowed = rounding(centre, step)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import scipy
+from scipy import sparse
 
 from survey.arrays import FloatArray
 from survey.design import Cells
@@ -69,10 +69,11 @@ class QuadraticForm:
 
     def matrix(self, contrast: FloatArray) -> FloatArray:
         """(G, G) products p_g'p_h of the form for one contrast (q,) of the coefficients."""
-        b, d = self.plain @ contrast, self.weighted @ contrast
+        b = self.plain @ contrast
+        d = self.weighted @ contrast
         crossed = b @ d.T
-        own = np.einsum("i,gij,j->g", contrast, self.own, contrast)
-        result: FloatArray = np.diag(own) - crossed - crossed.T + b @ self.square @ b.T
+        squares = np.einsum("i,gij,j->g", contrast, self.own, contrast)
+        result: FloatArray = np.diag(squares) - crossed - crossed.T + b @ self.square @ b.T
         return result
 
 
@@ -103,7 +104,8 @@ class FewClusters:
         result = np.zeros(len(self.coefficients))
         for i, parts in enumerate(self.coefficients):
             size = self.forms[0].own.shape[0]
-            total, expected = np.zeros((size, size)), 0.0
+            total = np.zeros((size, size))
+            expected = 0.0
             for form, outcomes in zip(self.forms, parts, strict=True):
                 for contrast in outcomes[(outcomes != 0).any(axis=1)]:
                     total += form.matrix(contrast)
@@ -185,7 +187,8 @@ def group_means(cells: Cells, measured: Terms, groups: Domains, value: FloatArra
     check_cr2(cells)
     means = value.reshape(len(groups.labels), -1)
     n_groups, m = means.shape
-    scores, forms = [], []
+    scores = []
+    forms = []
     for indicator, centre in zip(groups.indicator.T.astype(np.float64), means, strict=True):
         deviations = indicator[:, None] * (measured.values - centre)
         score, form = adjusted(cluster_moments(cells, indicator[:, None, None], deviations[:, None, :]))
@@ -225,7 +228,12 @@ def regression(cells: Cells, columns: FloatArray, residuals: FloatArray) -> FewC
     score, form = adjusted(cluster_moments(cells, columns, residuals[:, :, None]))
     stacked = score[:, :, 0]
     q = stacked.shape[1]
-    return FewClusters(stacked.T @ stacked, (form,), np.eye(q).reshape(q, 1, 1, q), len(stacked))
+    return FewClusters(
+        vcov=stacked.T @ stacked,
+        forms=(form,),
+        coefficients=np.eye(q).reshape(q, 1, 1, q),
+        clusters=len(stacked),
+    )
 
 
 def cluster_moments(cells: Cells, columns: FloatArray, residuals: FloatArray) -> ClusterMoments:
@@ -234,15 +242,18 @@ def cluster_moments(cells: Cells, columns: FloatArray, residuals: FloatArray) ->
     Weights are divided by their mean, on which nothing depends.
     """
     live = cells.inside[cells.entries.pattern]
-    pattern, n, weight = cells.entries.pattern[live], cells.entries.n[live], cells.entries.weight[live]
+    pattern = cells.entries.pattern[live]
+    n = cells.entries.n[live]
+    weight = cells.entries.weight[live]
     squares = cells.entries.scatter[live] + weight**2 / n
     unit = weight.sum() / n.sum()
     cluster = np.unique(cells.entries.cluster[live], return_inverse=True)[1]
-    count, patterns = int(cluster.max()) + 1, len(columns)
+    count = int(cluster.max()) + 1
+    patterns = len(columns)
 
     def by_cluster(amount: FloatArray, products: FloatArray) -> FloatArray:
         """(G, ...) sums of the patterns' products times their amounts."""
-        matrix = scipy.sparse.csr_array((amount, (cluster, pattern)), shape=(count, patterns))
+        matrix = sparse.csr_array((amount, (cluster, pattern)), shape=(count, patterns))
         summed: FloatArray = np.asarray(matrix @ products.reshape(patterns, -1))
         return summed.reshape(count, *products.shape[1:])
 
@@ -270,19 +281,25 @@ def adjusted(moments: ClusterMoments) -> tuple[FloatArray, QuadraticForm]:
     plain, weighted, squared = (root @ part @ root for part in (moments.plain, moments.weighted, moments.squared))
     square = squared.sum(axis=0)
     q = len(root)
+
+    # an orthonormal basis of the span of X_g and W_g X_g, from their products; redundant columns have no direction
     gram = np.block([[plain, weighted], [weighted, squared]])
     size, basis = np.linalg.eigh(gram)
-    kept = size > NEGLIGIBLE * size[:, -1:]
-    length = np.sqrt(np.where(kept, size, 0.0))
-    inverse = np.divide(1.0, length, out=np.zeros_like(length), where=kept)
+    independent = size > NEGLIGIBLE * size[:, -1:]
+    length = np.sqrt(np.where(independent, size, 0.0))
+    inverse = np.divide(1.0, length, out=np.zeros_like(length), where=independent)
     coordinates = length[:, :, None] * basis.transpose(0, 2, 1)  # (G, 2q, 2q): of the columns of X_g and of W_g X_g
-    of_plain, of_weighted = coordinates[:, :, :q], coordinates[:, :, q:]
+    of_plain = coordinates[:, :, :q]
+    of_weighted = coordinates[:, :, q:]
+
+    # B_g, its inverse root A_g, and A_g W_g X_g M
     crossed = of_plain @ of_weighted.transpose(0, 2, 1)
     covariance = np.eye(2 * q) - crossed - crossed.transpose(0, 2, 1) + of_plain @ square @ of_plain.transpose(0, 2, 1)
     spread, axes = np.linalg.eigh(covariance)
     shrink = np.divide(1.0, np.sqrt(spread.clip(min=SINGULAR)), out=np.zeros_like(spread), where=spread > SINGULAR)
     adjustment = (axes * shrink[:, None, :]) @ axes.transpose(0, 2, 1)
     weights = adjustment @ of_weighted @ root  # (G, 2q, q): A_g W_g X_g M, of the coefficients in their own units
+
     residual = np.concatenate([root @ moments.residual, root @ moments.weighted_residual], axis=1)
     scores = weights.transpose(0, 2, 1) @ (inverse[:, :, None] * (basis.transpose(0, 2, 1) @ residual))
     form = QuadraticForm(

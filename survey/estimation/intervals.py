@@ -82,26 +82,30 @@ def proportion_interval(
     edge = (p == 0) | (p == 1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if method in ("beta", "korn-graubard"):
-            size = _adjusted_size(p, se, base, freedom, tail)
+            size = _adjusted_size(p, se, n=base, df=freedom, tail=tail)
             if method == "korn-graubard":
                 size = _capped(size, p, base)
             low, high = _beta_bounds(p, size, tail)
         else:
             t = quantile_t(1 - tail, freedom)
             if method == "logit":
-                half = t * se / (p * (1 - p))
+                half = t * se / (p * (1 - p))  # the slope of the logit is 1 / p(1 - p)
                 centre = scipy.special.logit(p)
-                low, high = scipy.special.expit(centre - half), scipy.special.expit(centre + half)
+                low = scipy.special.expit(centre - half)
+                high = scipy.special.expit(centre + half)
             elif method == "wilson":
                 low, high = _wilson_bounds(p, t**2 * se**2 / (p * (1 - p)))
             elif method == "asin":
-                angle, half = np.arcsin(np.sqrt(p)), t * se / (2 * np.sqrt(p * (1 - p)))
+                angle = np.arcsin(np.sqrt(p))
+                half = t * se / (2 * np.sqrt(p * (1 - p)))
                 low = np.sin(np.maximum(angle - half, 0)) ** 2
                 high = np.sin(np.minimum(angle + half, np.pi / 2)) ** 2
             else:
                 low, high = p - t * se, p + t * se
     if method != "korn-graubard":
-        low, high = np.where(edge, np.nan, low), np.where(edge, np.nan, high)
+        # a standard error of zero at 0 or 1 claims certainty that nobody has
+        low = np.where(edge, np.nan, low)
+        high = np.where(edge, np.nan, high)
     return low, high
 
 
@@ -127,7 +131,7 @@ def effective_size(
     """
     p, se, base, freedom = checked_arguments(estimate, std_error, n, df, level)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return _capped(_adjusted_size(p, se, base, freedom, (1 - level) / 2), p, base)
+        return _capped(_adjusted_size(p, se, n=base, df=freedom, tail=(1 - level) / 2), p, base)
 
 
 def quantile_t(probability: float, df: ArrayLike) -> _Floats:
@@ -153,16 +157,16 @@ def checked_arguments(
             f"`estimate`, `std_error`, `n` and `df` must be numbers whose shapes fit together; {error}. "
             "Pass arrays of one length, or single numbers."
         ) from error
-    _refuse("estimate", p, (p < -EDGE) | (p > 1 + EDGE), "hold proportions between 0 and 1", "Divide by 100")
-    _refuse("std_error", se, se < 0, "not be negative", "Pass standard errors, not z values")
-    _refuse("n", base, base < 0, "not be negative", "Pass unweighted counts")
-    _refuse("df", freedom, freedom < 0, "not be negative", "Pass the degrees of freedom of the design")
+    _refuse("estimate", p, (p < -EDGE) | (p > 1 + EDGE), rule="hold proportions between 0 and 1", cure="Divide by 100")
+    _refuse("std_error", se, se < 0, rule="not be negative", cure="Pass standard errors, not z values")
+    _refuse("n", base, base < 0, rule="not be negative", cure="Pass unweighted counts")
+    _refuse("df", freedom, freedom < 0, rule="not be negative", cure="Pass the degrees of freedom of the design")
     p = np.where(p < EDGE, 0.0, np.where(p > 1 - EDGE, 1.0, p))
     se = np.where(se < EDGE, 0.0, se)  # a share that the strata fix has a standard error of rounding alone
     return p, se, base, freedom
 
 
-def _refuse(name: str, values: _Floats, bad: NDArray[np.bool_], rule: str, cure: str) -> None:
+def _refuse(name: str, values: _Floats, bad: NDArray[np.bool_], *, rule: str, cure: str) -> None:
     """Raise for the first bad value of one argument."""
     if bad.any():
         place = int(np.flatnonzero(bad)[0])
@@ -172,7 +176,7 @@ def _refuse(name: str, values: _Floats, bad: NDArray[np.bool_], rule: str, cure:
         )
 
 
-def _adjusted_size(p: _Floats, se: _Floats, n: _Floats, df: _Floats, tail: float) -> _Floats:
+def _adjusted_size(p: _Floats, se: _Floats, *, n: _Floats, df: _Floats, tail: float) -> _Floats:
     """p(1 - p) / SE², corrected for the degrees of freedom that estimated SE."""
     correction = (quantile_t(1 - tail, n - 1) / quantile_t(1 - tail, df)) ** 2
     return np.asarray(p * (1 - p) / se**2 * correction, dtype=np.float64)
@@ -186,7 +190,8 @@ def _capped(size: _Floats, p: _Floats, n: _Floats) -> _Floats:
 def _beta_bounds(p: _Floats, size: _Floats, tail: float) -> tuple[_Floats, _Floats]:
     """Clopper-Pearson bounds for `size` respondents, who need not be a whole number."""
     exact = np.isinf(size)
-    x, rest = size * p, size * (1 - p)
+    x = size * p
+    rest = size * (1 - p)
     low = np.where(p == 0, 0.0 * size, scipy.special.betaincinv(x, rest + 1, tail))
     high = np.where(p == 1, 1.0 + 0.0 * size, scipy.special.betaincinv(x + 1, rest, 1 - tail))
     return np.where(exact, p, low), np.where(exact, p, high)

@@ -54,7 +54,7 @@ def korn_graubard(
     ----------
     Korn and Graubard (1998), Survey Methodology 24, 193-201.
     """
-    low, high = proportion_interval(proportion, std_error, n, df, level, "korn-graubard")
+    low, high = proportion_interval(proportion, std_error, n, df, level=level, method="korn-graubard")
     return low, high, effective_size(proportion, std_error, n, df, level)
 
 
@@ -92,7 +92,8 @@ def presentation(
     width = upper - lower
     enough = (base >= MINIMUM_SIZE) & (effective >= MINIMUM_SIZE)
     # NaN compares as False, so that a proportion or interval that could not be estimated is not shown.
-    none, all_ = p <= EDGE, p >= 1 - EDGE
+    none = p <= EDGE
+    all_ = p >= 1 - EDGE
     precise = (width <= NARROW) | ((width < WIDE) & (none | (width <= RELATIVE * p)))
     shown = enough & precise & ~np.isnan(p)
     complement = shown & (width > NARROW) & ~all_ & (width > RELATIVE * (1 - p))

@@ -142,15 +142,39 @@ def adjusted_wald(statistic: float, k: int, design_df: float, method: str, note:
     d = design_df
     if d - k + 1 <= 0:
         reason = f"{k} hypotheses need more than {k - 1} design degrees of freedom; the design has {d:g}."
-        return TestResult(np.nan, k, np.nan, np.nan, method, f"{note} {reason}".strip(), statistic)
+        return TestResult(
+            statistic=np.nan,
+            df1=k,
+            df2=np.nan,
+            p_value=np.nan,
+            method=method,
+            note=f"{note} {reason}".strip(),
+            wald_chisq=statistic,
+        )
     adjusted = (d - k + 1) / (k * d) * statistic
     p_value = float(scipy.special.fdtrc(k, d - k + 1, adjusted))
     stated = f"{note} Design df {d:g}.".strip()
-    return TestResult(float(adjusted), k, d - k + 1, p_value, method, stated, statistic)
+    return TestResult(
+        statistic=float(adjusted),
+        df1=k,
+        df2=d - k + 1,
+        p_value=p_value,
+        method=method,
+        note=stated,
+        wald_chisq=statistic,
+    )
 
 
 def plain_wald(statistic: float, k: int, design_df: float, method: str) -> TestResult:
     """Wald F without adjustment: W / k on k and d degrees of freedom."""
     value = statistic / k
     p_value = float(scipy.special.fdtrc(k, design_df, value))
-    return TestResult(value, k, design_df, p_value, method, f"Design df {design_df:g}.", statistic)
+    return TestResult(
+        statistic=value,
+        df1=k,
+        df2=design_df,
+        p_value=p_value,
+        method=method,
+        note=f"Design df {design_df:g}.",
+        wald_chisq=statistic,
+    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from survey.imputation.pooled_results import PooledEstimate, PooledFit
+from survey.imputation.pooled_estimate import PooledEstimate
+from survey.imputation.pooled_fit import PooledFit
 from survey.imputation.pooling import pool
 
 __all__ = [

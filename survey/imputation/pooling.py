@@ -17,7 +17,8 @@ from survey.arrays import FloatArray
 from survey.design import Cells
 from survey.errors import DisclosureError, EstimationError
 from survey.estimation import Estimate, IntervalMethod
-from survey.imputation.pooled_results import PooledEstimate, PooledFit, whole
+from survey.imputation.pooled_estimate import PooledEstimate, whole
+from survey.imputation.pooled_fit import PooledFit
 from survey.models import OrdinalFit
 
 SAME_BASIS = 1e-10  # relative: columns of one formula, computed twice from the same values
@@ -93,17 +94,17 @@ def pool(
     R equivalent: mitools::MIcombine with df.complete, whose degrees of freedom leave out a factor 1 + 1/m.
     """
     check_level(level)
-    found = list(results) if isinstance(results, Sequence | Iterator) else [results]
-    kinds = {type(result).__name__: type(result) for result in found}
-    if len(found) < 2 or len(kinds) > 1:
-        what = f"{len(found)} of them" if len(kinds) < 2 else f"{', '.join(sorted(kinds))}"
+    completed = list(results) if isinstance(results, Sequence | Iterator) else [results]
+    kinds = {type(result).__name__: type(result) for result in completed}
+    if len(completed) < 2 or len(kinds) > 1:
+        what = f"{len(completed)} of them" if len(kinds) < 2 else f"{', '.join(sorted(kinds))}"
         raise EstimationError(
             "`results` must be two or more results of one kind, one for each imputation, as what is missing shows in "
             f"how they differ; got {what}."
         )
-    fits = [result for result in found if isinstance(result, OrdinalFit)]
-    estimates = [result for result in found if isinstance(result, Estimate)]
-    tables = [result for result in found if isinstance(result, Tabulated)]
+    fits = [result for result in completed if isinstance(result, OrdinalFit)]
+    estimates = [result for result in completed if isinstance(result, Estimate)]
+    tables = [result for result in completed if isinstance(result, Tabulated)]
     if fits:
         return _pooled_fits(fits, level)
     if estimates:
@@ -123,6 +124,7 @@ def _pooled(
     for number, other in enumerate(labels[1:], start=2):
         _check_rows(first, other.reset_index(drop=True), number)
     stacked = np.vstack(values)
+    # Rubin's rules: the average, W the average of the covariances, B the covariance of the m estimates
     average = stacked.mean(axis=0)
     deviation = stacked - average
     between = deviation.T @ deviation / (len(stacked) - 1)
@@ -214,7 +216,8 @@ def _pooled_fits(fits: Sequence[OrdinalFit], level: float) -> PooledFit:
     first = fits[0]
     for number, other in enumerate(fits[1:], start=2):
         for name in ("formula", "link", "outcome", "levels"):
-            one, two = getattr(first, name), getattr(other, name)
+            one = getattr(first, name)
+            two = getattr(other, name)
             if one != two:
                 raise EstimationError(
                     f"`results` must be fits of one model; the first has {name} {one!r}, number {number} {two!r}."
@@ -231,7 +234,7 @@ def _pooled_fits(fits: Sequence[OrdinalFit], level: float) -> PooledFit:
         [fit.vcov for fit in fits],
     )
     df = min(fit.df for fit in fits)
-    made = PooledEstimate(
+    parameters = PooledEstimate(
         labels=labels,
         value=value,
         within=within,
@@ -242,7 +245,14 @@ def _pooled_fits(fits: Sequence[OrdinalFit], level: float) -> PooledFit:
         n=np.full(value.size, np.mean([fit.n for fit in fits])),
         level=level,
     )
-    return PooledFit(first.formula, first.link, first.outcome, first.levels, first.parts, made)
+    return PooledFit(
+        formula=first.formula,
+        link=first.link,
+        outcome=first.outcome,
+        levels=first.levels,
+        parts=first.parts,
+        estimate=parameters,
+    )
 
 
 def _check_columns(first: OrdinalFit, other: OrdinalFit, number: int) -> None:

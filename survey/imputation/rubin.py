@@ -1,4 +1,4 @@
-"""Rubin's rules: degrees of freedom of estimates and tests that are pooled over imputations."""
+"""Rubin's rules: what missing values cost, and the degrees of freedom of estimates pooled over imputations."""
 
 from __future__ import annotations
 
@@ -30,37 +30,14 @@ def rubin_df(share: FloatArray, m: int) -> FloatArray:
     return df
 
 
-def moment_test_df(increase: float, k: int, m: int, complete_df: float) -> tuple[float, str]:
-    """Denominator degrees of freedom of the test of k > 1 hypotheses, and their source.
+def missing_share(within: FloatArray, between: FloatArray, m: int) -> FloatArray:
+    """(k,) share of the total variance that is due to missing values; zero where nothing varies.
 
-    Those of Reiter (2007), which turn into those of Li, Raghunathan and Rubin (1991) as `complete_df` grows. They are
-    an expansion that needs k (m - 1) > 4 and more than about 4 (1 + increase) complete-data degrees of freedom;
-    otherwise those of Li, Raghunathan and Rubin are combined with the observed ones as Barnard and Rubin do it.
-
-    Parameters
-    ----------
-    increase : average relative increase of the variance.
-    k : number of hypotheses.
-    m : number of imputations.
-    complete_df : denominator degrees of freedom without missing values.
+    `(1 + 1/m) b / (w + (1 + 1/m) b)`, with w and b the variances within and between the imputations.
     """
-    t = k * (m - 1)
-    known = float(left_of(np.array(complete_df)))
-    if increase == 0:
-        return known, "complete data"
-    large = t * (1 + 1 / k) * (1 + 1 / increase) ** 2 / 2
-    if t > 4:
-        large = 4 + (t - 4) * (1 + (1 - 2 / t) / increase) ** 2
-    if np.isinf(complete_df):
-        return large, "Li, Raghunathan and Rubin (1991)"
-    a = increase * t / (t - 2) if t > 2 else np.inf
-    near, far = known - 2 * (1 + a), known - 4 * (1 + a)
-    if t <= 4 or far <= 0:
-        return 1 / (1 / large + (1 + increase) / known), "Li, Raghunathan and Rubin (1991), Barnard and Rubin (1999)"
-    b = a / (1 + a)
-    spread = b**2 * near / far + 8 * a * b * near / far**2 + 4 * a * b / far
-    spread += 4 * a**2 / (far * near) + 16 * a**2 * near / far**3 + 8 * a**2 / far**2
-    return 4 + 1 / (1 / far + spread / (t - 4)), "Reiter (2007)"
+    lost = (1 + 1 / m) * np.diag(between)
+    total = np.diag(within + (1 + 1 / m) * between)
+    return np.divide(lost, total, out=np.where(np.isnan(total), np.nan, 0.0), where=total > 0)
 
 
 def left_of(complete_df: FloatArray) -> FloatArray:

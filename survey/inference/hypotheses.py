@@ -25,7 +25,8 @@ def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> T
     ------
     EstimationError : the standard error is zero.
     """
-    error, df = float(estimate.std_error[0]), float(estimate.df[0])
+    error = float(estimate.std_error[0])
+    df = float(estimate.df[0])
     if not error > 1e-12 * abs(float(estimate.value[0])):
         raise EstimationError(
             f"`y` must vary to be tested; {str(estimate.labels['term'][0])!r} has a standard error of zero. Check that "
@@ -34,7 +35,15 @@ def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> T
     statistic = (float(estimate.value[0]) - null) / error
     p_value = 2.0 * float(scipy.special.stdtr(df, -abs(statistic))) if df > 0 else np.nan
     stated = f"df {df:g}." if df > 0 else f"The design leaves {df:g} degrees of freedom, too few for a test."
-    return TestResult(statistic, df, np.nan, p_value, method, f"{note} {stated}".strip(), estimate=estimate)
+    return TestResult(
+        statistic=statistic,
+        df1=df,
+        df2=np.nan,
+        p_value=p_value,
+        method=method,
+        note=f"{note} {stated}".strip(),
+        estimate=estimate,
+    )
 
 
 def adjust_p_values(p_values: ArrayLike, correction: Correction = "holm") -> FloatArray:

@@ -145,12 +145,12 @@ def _inverted(x: float, terms: FloatArray, counts: FloatArray, df2: float | None
         return values
 
     step = 0.5
-    found = step * (integrand(np.zeros(1))[0] / 2.0 + integrand(np.arange(step, REACH, step)).sum())
+    integral = step * (integrand(np.zeros(1))[0] / 2.0 + integrand(np.arange(step, REACH, step)).sum())
     for _ in range(9):
-        refined = found / 2.0 + step / 2.0 * integrand(np.arange(step / 2.0, REACH, step)).sum()
+        refined = integral / 2.0 + step / 2.0 * integrand(np.arange(step / 2.0, REACH, step)).sum()
         step /= 2.0
-        done = abs(refined - found) <= CONVERGED * abs(refined)
-        found = refined
+        done = abs(refined - integral) <= CONVERGED * abs(refined)
+        integral = refined
         if done:
             break
-    return float(min(np.exp(top) * found / np.pi, 1.0))
+    return float(min(np.exp(top) * integral / np.pi, 1.0))

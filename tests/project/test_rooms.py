@@ -41,7 +41,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("outcome", "refusals", "fitting", "averages", "effects", "comparison", "bias_reduction"),
         *("likelihood_ratio", "diagnostics", "residuals", "profile_intervals", "marginaleffects"),
     ),
-    "imputation": ("rubin", "pooled_results", "pooling"),
+    "imputation": ("rubin", "moment_tests", "pooled_estimate", "pooled_fit", "pooling"),
     "tabulation": (
         *("answers", "columns", "letters", "counts", "independence", "table", "crosstabs", "banners"),
         *("suppression", "protection", "publication_rows", "publication"),
