@@ -330,6 +330,9 @@ def test_terms_of_every_part() -> None:
         pooled.term_test("age", part="nominal")  # type: ignore[arg-type]
     with pytest.raises(EstimationError, match="`exponentiate` gives odds ratios, which only a model with the logit"):
         pooled.tidy(exponentiate=True)
+    fixed = replace(pooled, estimate=replace(pooled.estimate, within=np.zeros_like(pooled.estimate.within)))
+    with pytest.raises(EstimationError, match="`term` must involve estimates that vary; 3 of 3 have a standard error"):
+        fixed.term_test("age")
 
 
 # Kinds of results -------------------------------------------------------------------------------------------
