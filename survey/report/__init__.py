@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from survey.printing import interval, number, p_value, percent, round_half_up, term_and_level
 from survey.report import phrases
+from survey.report.lint import lint_template
 from survey.report.page import render
 from survey.report.phrases import dashes, dates, direction_words, listing, lower_first, odds_ratio, upper_first
 from survey.tables import crosstab_gt, effects_table, odds_ratio_table, table_html, topline_gt
@@ -22,6 +23,7 @@ __all__ = [
     "direction_words",
     "effects_table",
     "interval",
+    "lint_template",
     "listing",
     "lower_first",
     "number",

@@ -26,7 +26,7 @@ from survey import Codebook, Design, SurveyError, crosstab, ordinal
 from survey.figures.layout import page
 from survey.figures.style import DIVERGING
 from survey.printing import percent
-from survey.report.page import lint_template
+from survey.report import lint_template
 from tests.analysis.test_verdicts import own_file
 
 SAME_FIT = 1e-5  # two optimizers of one likelihood: both stop within this of the maximum

@@ -46,7 +46,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("answers", "columns", "letters", "counts", "independence", "table", "crosstabs", "banners"),
         *("suppression", "protection", "publication_rows", "publication"),
     ),
-    "report": ("phrases", "page"),
+    "report": ("phrases", "lint", "exhibits", "page"),
     "cli": ("inputs", "output", "commands", "parser"),
 }
 ORDER = [f"{room}.{file}".strip(".") for room, files in ROOMS.items() for file in files]

@@ -9,7 +9,8 @@ import pytest
 
 from survey.errors import SurveyError
 from survey.report import phrases
-from survey.report.page import lint_template, render, to_markdown
+from survey.report.lint import lint_template
+from survey.report.page import render, to_markdown
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "analysis" / "report"
 NBSP = "\N{NO-BREAK SPACE}"
