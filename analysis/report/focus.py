@@ -11,8 +11,7 @@ from analysis.report.answers import by_group
 from analysis.report.sensitivity import break_even, remaining
 from analysis.study import FOCUS, Study
 from analysis.verdicts import last_against_first
-from survey import Estimate, EstimationError, banner, mean
-from survey.estimation import adjusted_wald, wald_chisq
+from survey import EstimationError, banner, mean
 
 BOUNDS = ("estimate", "std_error", "df", "conf_low", "conf_high")
 
@@ -97,14 +96,10 @@ def _any_difference(study: Study, variable: str) -> float:
     """P value of the adjusted Wald test that the focus has the same share in all groups; NaN where there is none."""
     means = mean(study.design, FOCUS, by=variable)
     k = means.value.size
+    if k < 2:
+        return float("nan")
+    against_first = np.column_stack([-np.ones(k - 1), np.eye(k - 1)])
     try:
-        contrasts = means.contrast(np.column_stack([-np.ones(k - 1), np.eye(k - 1)])) if k > 1 else None
-        return float("nan") if contrasts is None else adjusted_p_value(contrasts)
+        return means.test(against_first).p_value
     except EstimationError:
         return float("nan")  # a group where everybody, or nobody, gives the answer
-
-
-def adjusted_p_value(contrasts: Estimate) -> float:
-    """P value of the adjusted Wald test that all contrasts are zero."""
-    statistic = wald_chisq(contrasts.value, contrasts.vcov)
-    return adjusted_wald(statistic, contrasts.value.size, contrasts.whole_df, "adjusted Wald").p_value
