@@ -22,6 +22,10 @@ from survey.models.predictors import Predictors, limits, location_sums, spread, 
 Covariates = Literal["fixed", "estimated"]
 CENTRAL = (1.0, -8.0, 0.0, 8.0, -1.0)  # five-point differences, twelfths (Abramowitz and Stegun 25.3.6)
 ONE_SIDED = (-25.0, 48.0, -36.0, 16.0, -3.0)
+EXTRAPOLATED = {
+    "at": "Choose profiles nearer to the respondents.",
+    "variable": "Merge its levels, merge answers, or give it one slope for all divisions.",
+}
 SMOOTH = 1e-3  # change on halving the step, relative to the largest slope, that is curvature and not a jump
 
 
@@ -99,16 +103,19 @@ def _filled(frame: pd.DataFrame, name: str, value: object) -> pd.Series[Any]:
     return pd.Series([value] * len(frame), index=frame.index, dtype=dtype if categorical else np.float64)
 
 
-def average(fit: OrdinalFit, predictors: Predictors, covariates: Covariates, group: Group) -> Average:
-    """Average probabilities of a group with given columns."""
-    value, at = _probabilities(fit, predictors, params_of(fit))
+def average(
+    fit: OrdinalFit, predictors: Predictors, covariates: Covariates, group: Group, *, argument: str = "at"
+) -> Average:
+    """Average probabilities of a group with given columns, which came in as some argument."""
+    value, at = _probabilities(fit, predictors, params_of(fit), argument)
     average = group.share @ value
     influence = _influence(fit, _gradient(fit, predictors, at, group.share), value - average, covariates, group)
 
     def under(params: FloatArray, weight: FloatArray) -> FloatArray:
         """(K,) average under the parameters and weights of a replicate."""
         used = weight != 0
-        moved: FloatArray = weight[used] @ _probabilities(fit, predictors.rows(used), params)[0] / weight.sum()
+        probabilities, _ = _probabilities(fit, predictors.rows(used), params, argument)
+        moved: FloatArray = weight[used] @ probabilities / weight.sum()
         return moved
 
     return Average(average, influence, _replicated(fit, under, covariates, group), group.n)
@@ -177,7 +184,9 @@ def average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, g
     return Average(value, influence, _replicated(fit, under, covariates, group), group.n)
 
 
-def _probabilities(fit: OrdinalFit, predictors: Predictors, params: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _probabilities(
+    fit: OrdinalFit, predictors: Predictors, params: FloatArray, argument: str = "at"
+) -> tuple[FloatArray, FloatArray]:
     """(L, K) probabilities of the answers, and the (L, q) limits between them.
 
     Raises
@@ -187,8 +196,8 @@ def _probabilities(fit: OrdinalFit, predictors: Predictors, params: FloatArray) 
     own = fit.parameters(params)
     if predictors.nominal.shape[1] and np.diff(thresholds(predictors, own.thresholds), axis=1).min(initial=1.0) <= 0:
         raise EstimationError(
-            "`at`: thresholds cross at a profile, or in a replicate of the design, so that an answer would have a "
-            "negative probability: the nominal effects are extrapolated. Choose profiles nearer to the respondents."
+            f"`{argument}`: thresholds cross at a profile, or in a replicate of the design, so that an answer would "
+            f"have a negative probability: the nominal effects are extrapolated. {EXTRAPOLATED[argument]}"
         )
     at = limits(predictors, own)
     ends = np.full((len(at), 1), np.inf)

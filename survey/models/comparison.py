@@ -134,7 +134,7 @@ class ModelComparison:
         own = self.effects.std_error[(self.effects.labels["model"] == later).to_numpy()][chosen % len(self._each)]
         if (found.std_error[chosen] <= SAME * own).all():
             raise EstimationError(
-                f"`formulas` must be of models that differ; {earlier!r} and {later!r} are the same model, so that "
+                f"`model` must differ from the earlier one; {earlier!r} and {later!r} are the same model, so that "
                 "there is no change to test."
             )
         statistic = wald_chisq(found.value[chosen], found.vcov[np.ix_(chosen, chosen)])

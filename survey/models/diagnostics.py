@@ -230,7 +230,8 @@ def _indicator_test(fit: OrdinalFit, groups: int, method: FitTest) -> TestResult
     replicated = np.zeros((0, k))
     if cells.replicates is not None:
         weights = cells.replicates.weight[inside]
-        replicated = refit(answer_codes(fit), predictors, weights, LINKS[fit.link], found.params)[:, own]
+        refitted = refit(answer_codes(fit), predictors, weights, LINKS[fit.link], found.params, argument="fit")
+        replicated = refitted[:, own]
     value = found.params[own]
     vcov = covariance(cells, value, influence, lambda _: replicated)
     statistic = wald_chisq(value, vcov) if k <= fit.df else np.nan

@@ -180,7 +180,7 @@ def effects_of(
             first, *rest = fit.parts.dtypes[name].categories
             settings = [with_values(fit, {name: value}) for value in (first, *rest)]
             for i, group in enumerate(groups):
-                base, *moved = (average(fit, setting, covariates, group) for setting in settings)
+                base, *moved = (average(fit, setting, covariates, group, argument="variable") for setting in settings)
                 averages[i] += [difference(one, base) for one in moved]
             contrasts += [f"{other} - {first}" for other in rest]
             terms += [name] * len(rest)

@@ -91,8 +91,8 @@ def is_plain(formula: Formula) -> bool:
     )
 
 
-def variables_of(formula: str, frame: pd.DataFrame) -> list[str]:
-    """Columns that the right-hand side needs, in the order of the formula.
+def variables_of(formula: str, frame: pd.DataFrame, *, argument: str = "formula") -> list[str]:
+    """Columns that the right-hand side needs, in the order of the formula, which came in as some argument.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def variables_of(formula: str, frame: pd.DataFrame) -> list[str]:
     unknown = [name for name in variables if name not in frame.columns]
     if unknown:
         raise EstimationError(
-            f"`formula` must use columns of the data; {unknown} not among {some(frame.columns)}."
+            f"`{argument}` must use columns of the data; {unknown} not among {some(frame.columns)}."
             f"{did_you_mean(unknown[0], frame.columns)}"
         )
     if not variables:

@@ -120,8 +120,10 @@ def information_criteria(
     ----------
     Lumley and Scott (2015), J. Survey Statistics and Methodology 3:1. R equivalent: survey AIC.svyglm, BIC.svyglm.
     """
-    for fit in (*fits, *([] if maximal is None else [maximal])):
+    for fit in fits:
         check_kind(fit, OrdinalFit, "fits")
+    if maximal is not None:
+        check_kind(maximal, OrdinalFit, "maximal")
     if not fits:
         raise EstimationError("`fits` must hold at least one model; none was given.")
     check_choice(parameters, Counted, "parameters")
@@ -251,7 +253,7 @@ def _design_bic(fit: OrdinalFit, maximal: OrdinalFit) -> tuple[float, float]:
     base = -2 * maximal.log_likelihood + len(fit.params) * np.log(fit.n)
     if fit is maximal:
         return float(base), np.nan
-    added = nesting(fit, maximal)
+    added = nesting(fit, maximal, arguments=("fits", "maximal"))
     if added.effects.min() <= NO_EFFECT * added.effects.max():
         return np.nan, np.nan
     logs = np.log(added.effects)

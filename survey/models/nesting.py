@@ -33,12 +33,13 @@ class Nesting:
     effects: FloatArray
 
 
-def nesting(smaller: Fitted | None, larger: Fitted) -> Nesting:
+def nesting(smaller: Fitted | None, larger: Fitted, *, arguments: tuple[str, str] = ("smaller", "larger")) -> Nesting:
     """What the larger model adds.
 
     Parameters
     ----------
     smaller : None for the model with the larger one's thresholds and offset alone.
+    arguments : what the caller's arguments for the two are called.
 
     Raises
     ------
@@ -50,18 +51,19 @@ def nesting(smaller: Fitted | None, larger: Fitted) -> Nesting:
         r = larger.parts.structure.shape[1]
         zero = np.delete(np.eye(len(larger.params)), np.arange(p, p + r), axis=0)
         return _added(zero, larger)
-    _check_same(smaller, larger)
+    inner_name, outer_name = (f"`{argument}`" for argument in arguments)
+    _check_same(smaller, larger, f"{inner_name} and {outer_name}")
     cells, inside = larger.cells, larger.cells.inside
     lacking = [name for name in smaller.cells.frame.columns if name not in cells.frame.columns]
     if lacking:
         raise EstimationError(
-            f"`smaller` must be nested in `larger`; {', '.join(map(repr, lacking))} is in the smaller model alone. Fit "
-            "a larger model that has both."
+            f"{inner_name} must be nested in {outer_name}; {', '.join(map(repr, lacking))} is in the smaller model "
+            "alone. Fit a larger model that has both."
         )
     inner, outer = smaller.parts.predictors(cells.frame, inside).rows(inside), larger.predictors.rows(inside)
     if not np.array_equal(inner.offset, outer.offset):
         raise EstimationError(
-            f"`smaller` and `larger` must have the same offset; got {smaller.parts.offset!r} and "
+            f"{inner_name} and {outer_name} must have the same offset; got {smaller.parts.offset!r} and "
             f"{larger.parts.offset!r}."
         )
     share = cells.weight[inside] / cells.weight.sum()
@@ -71,11 +73,13 @@ def nesting(smaller: Fitted | None, larger: Fitted) -> Nesting:
         zero = _other_parameters(inner, outer, share)
     if zero is None:
         raise EstimationError(
-            f"`smaller` must be nested in `larger`; {smaller.formula!r} has columns that cannot be made of those of "
-            f"{larger.formula!r}, or effects that it lacks. Fit a larger model that has both."
+            f"{inner_name} must be nested in {outer_name}; {smaller.formula!r} has columns that cannot be made of "
+            f"those of {larger.formula!r}, or effects that it lacks. Fit a larger model that has both."
         )
     if len(zero) == 0:
-        raise EstimationError("`larger` must have parameters that `smaller` lacks; the two models are the same.")
+        raise EstimationError(
+            f"{outer_name} must have parameters that {inner_name} lacks; the two models are the same."
+        )
     return _added(zero, larger)
 
 
@@ -98,20 +102,18 @@ def independent_columns(given: FloatArray, columns: FloatArray) -> IntArray:
     return np.array(kept, dtype=np.intp)
 
 
-def _check_same(smaller: Fitted, larger: Fitted) -> None:
-    """Raise unless two fits are of the same answers, respondents and link."""
+def _check_same(smaller: Fitted, larger: Fitted, both: str) -> None:
+    """Raise unless two fits, called `both`, are of the same answers, respondents and link."""
     if smaller.outcome != larger.outcome or smaller.levels != larger.levels:
         raise EstimationError(
-            f"`smaller` and `larger` must have the same outcome and answers; got {smaller.outcome!r} "
+            f"{both} must have the same outcome and answers; got {smaller.outcome!r} "
             f"{list(smaller.levels)} and {larger.outcome!r} {list(larger.levels)}."
         )
     if smaller.link != larger.link:
-        raise EstimationError(
-            f"`smaller` and `larger` must have the same link; got {smaller.link!r} and {larger.link!r}."
-        )
+        raise EstimationError(f"{both} must have the same link; got {smaller.link!r} and {larger.link!r}.")
     if not same_respondents(smaller.cells, larger.cells):
         raise EstimationError(
-            f"`smaller` and `larger` must be fits of the same respondents; they have {smaller.n} and {larger.n}, with "
+            f"{both} must be fits of the same respondents; they have {smaller.n} and {larger.n}, with "
             f"weights that sum to {smaller.cells.weight.sum():g} and {larger.cells.weight.sum():g}. Where a variable "
             "of the larger model has missing values, restrict the design to those who know it (design.domain) and fit "
             "both."

@@ -202,7 +202,8 @@ class OrdinalFit:
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Confidence intervals of the parameters, columns 0 and 1, as statsmodels gives them."""
-        check_level(1 - alpha)
+        if not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
+            raise EstimationError(f"`alpha` must lie between 0 and 1, as 0.05 does; got {alpha!r}.")
         std_error: FloatArray = np.sqrt(np.diag(self.vcov))
         low, high = t_interval(params_of(self), std_error, np.full(std_error.size, self.df), 1 - alpha)
         return pd.DataFrame({0: low, 1: high}, index=self.params.index)
@@ -248,6 +249,7 @@ class OrdinalFit:
         ------
         EstimationError : odds ratios asked of a link other than logit, or of a model with effects on the scale.
         """
+        check_level(level)
         bounds = self.conf_int(1 - level)
         frame = pd.DataFrame(
             {

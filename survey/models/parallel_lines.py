@@ -236,7 +236,8 @@ def _division(fit: Fitted, codes: IntArray, j: int) -> _Division:
     influence = influence_of(cells, found.influence[:, 1:])
     replicated = np.zeros((0, columns.shape[1]))
     if cells.replicates is not None:
-        replicated = refit(above, predictors, cells.replicates.weight[inside], link, found.params)[:, 1:]
+        weights = cells.replicates.weight[inside]
+        replicated = refit(above, predictors, weights, link, found.params, argument="fit")[:, 1:]
     limit = found.params[0] - columns @ found.params[1:] - predictors.offset
     density = np.exp(link.log_pdf(limit) - link.log_cdf(limit) - link.log_sf(limit))
     scores = density[:, None] * np.column_stack([-np.ones(len(columns)), columns])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from survey.arrays import BoolArray, FloatArray, IntArray
+from survey.arrays import FloatArray, IntArray
 from survey.errors import EstimationError
 from survey.models.derivatives import Ratios, derivatives
 from survey.models.likelihood import SUSPECT_CURVATURE, refit_limits
@@ -49,7 +49,15 @@ class _Moments:
     divisions: int
 
 
-def refit(outcome: IntArray, predictors: Predictors, weights: FloatArray, link: Link, start: FloatArray) -> FloatArray:
+def refit(
+    outcome: IntArray,
+    predictors: Predictors,
+    weights: FloatArray,
+    link: Link,
+    start: FloatArray,
+    *,
+    argument: str = "design",
+) -> FloatArray:
     """Maximize the likelihood under each of R replicate weights, from the full-sample solution.
 
     Proportional-odds models are moved together; nominal effects, effects on the scale and structured thresholds are
@@ -62,6 +70,7 @@ def refit(outcome: IntArray, predictors: Predictors, weights: FloatArray, link: 
     weights : (C, R) replicate weights of the patterns.
     link : the link of the full-sample fit.
     start : (P,) thresholds, slopes and effects on the scale of the full-sample fit.
+    argument : the caller's argument that the replicates came in with.
 
     Returns
     -------
@@ -71,40 +80,49 @@ def refit(outcome: IntArray, predictors: Predictors, weights: FloatArray, link: 
     ------
     EstimationError : replicates in which an answer has no respondents, no maximum exists or thresholds cross.
     """
-    q = len(predictors.structure)
-    vanished = np.array([(weights[outcome == j].sum(axis=0) <= 0) for j in range(q + 1)]).any(axis=0)
+    answers = range(len(predictors.structure) + 1)
+    vanished = np.array([weights[outcome == j].sum(axis=0) <= 0 for j in answers]).any(axis=0)
     if vanished.any():
         raise EstimationError(
-            f"`design`: in {vanished.sum()} of {vanished.size} replicates nobody gives one of the answers, so that its "
-            "threshold is infinite. Merge rare answers, or use linearization."
+            f"`{argument}`: in {vanished.sum()} of {vanished.size} replicates nobody gives one of the answers, so that "
+            "its threshold is infinite. Merge rare answers, or use linearization."
         )
-    if not predictors.is_proportional:
-        found = refit_limits(outcome, predictors, weights, link, start)
-        _refuse(np.isnan(found[:, 0]))
-        crossed = np.array(
-            [smallest_gap(predictors.rows(live), row) <= 0 for live, row in zip(weights.T > 0, found, strict=True)]
+    one_by_one = not predictors.is_proportional
+    fitted = refit_limits if one_by_one else _refit_together
+    params = fitted(outcome, predictors, weights, link, start)
+    unsolved = np.isnan(params[:, 0])
+    if unsolved.any():
+        raise EstimationError(
+            f"`{argument}`: the model has no finite solution in {unsolved.sum()} of {unsolved.size} replicates: a "
+            "predictor separates the answers there. Merge rare answers or levels, or use linearization."
         )
-        if crossed.any():
-            raise EstimationError(
-                f"`design`: thresholds cross for some respondents in {crossed.sum()} of {crossed.size} replicates, so "
-                "that an answer has a negative probability. Merge rare answers or levels, or use linearization."
-            )
-        return found
+    if one_by_one:
+        _check_thresholds(predictors, weights, params, argument)
+    return params
+
+
+def _check_thresholds(predictors: Predictors, weights: FloatArray, params: FloatArray, argument: str) -> None:
+    """Raise where thresholds cross for respondents of a replicate."""
+    crossed = np.array(
+        [smallest_gap(predictors.rows(live), row) <= 0 for live, row in zip(weights.T > 0, params, strict=True)]
+    )
+    if crossed.any():
+        raise EstimationError(
+            f"`{argument}`: thresholds cross for some respondents in {crossed.sum()} of {crossed.size} replicates, so "
+            "that an answer has a negative probability. Merge rare answers or levels, or use linearization."
+        )
+
+
+def _refit_together(
+    outcome: IntArray, predictors: Predictors, weights: FloatArray, link: Link, start: FloatArray
+) -> FloatArray:
+    """(R, P) maxima of proportional-odds models, batch by batch; rows of NaN where there is none."""
     scaled, units = in_units(predictors, weights.mean(axis=1))
     moments = _moments(outcome, scaled)
     first = units.scaled(start)
     batch = max(1, BATCH_CELLS // max(len(outcome), 1))
     refitted = [_refitted(moments, weights[:, i : i + batch], link, first) for i in range(0, weights.shape[1], batch)]
     return units.natural(np.vstack(refitted).T).T
-
-
-def _refuse(failed: BoolArray) -> None:
-    """Raise where replicates have no solution."""
-    if failed.any():
-        raise EstimationError(
-            f"`design`: the model has no finite solution in {failed.sum()} of {failed.size} replicates: a predictor "
-            "separates the answers there. Merge rare answers or levels, or use linearization."
-        )
 
 
 def _moments(outcome: IntArray, predictors: Predictors) -> _Moments:
@@ -138,7 +156,7 @@ def _moments(outcome: IntArray, predictors: Predictors) -> _Moments:
 
 
 def _refitted(moments: _Moments, weights: FloatArray, link: Link, start: FloatArray) -> FloatArray:
-    """(B, P) solutions for a batch of B replicates, all moved together."""
+    """(B, P) solutions for a batch of B replicates, all moved together; rows of NaN where there is none."""
     size = weights.sum(axis=0)
 
     def evaluate(params: FloatArray, moving: IntArray) -> Points:
@@ -150,8 +168,7 @@ def _refitted(moments: _Moments, weights: FloatArray, link: Link, start: FloatAr
     information = maxima.points.information[maxima.reached] / size[maxima.reached, None, None]
     solved = maxima.reached.copy()
     solved[maxima.reached] = np.linalg.eigvalsh(information)[:, 0] >= SUSPECT_CURVATURE
-    _refuse(~solved)
-    return maxima.params
+    return np.where(solved[:, None], maxima.params, np.nan)
 
 
 def _evaluate(moments: _Moments, weights: FloatArray, link: Link, params: FloatArray) -> Points:

@@ -29,7 +29,7 @@ from survey.models.curvature import (
     parallel,
 )
 from survey.models.fitted import Fitted, check_fit, influence_of, params_of, scaled_weight
-from survey.models.formula import outcome_name, variables_of
+from survey.models.formula import one_sided, outcome_name, variables_of
 from survey.models.links import LINKS
 from survey.models.model_matrix import model_matrix
 from survey.models.nesting import independent_columns, same_respondents
@@ -93,9 +93,11 @@ def score_test(
         raise EstimationError(f'`added` must be terms of a formula, as "region + age:income"; got {added!r}.')
     _check_method(fit.cells, method)
     check_parallel(fit)
-    formula = f"{fit.formula} + {added.strip().lstrip('~')}"
-    known = [] if fit.parts.offset is None else [fit.parts.offset]
-    cells = collapse(design, [outcome_name(formula), *variables_of(formula, design.frame), *known], missing)
+    terms = one_sided(f"~ {added.strip().lstrip('~')}", "added")
+    formula = f"{fit.formula} + {terms}"
+    offset = [] if fit.parts.offset is None else [fit.parts.offset]
+    variables = variables_of(formula, design.frame, argument="added")
+    cells = collapse(design, [outcome_name(formula), *variables, *offset], missing)
     if not same_respondents(cells, fit.cells):
         raise EstimationError(
             f"`added` must be known for the respondents of `fit`; with {added.strip()!r} there are {cells.n.sum()} of "
@@ -126,11 +128,11 @@ def score_test(
     null, free = np.delete(every, np.arange(p, p + k), axis=1), every[:, p : p + k]
     scores = _scores(shape, columns, null, free, cells, fit.df, method)
     names = [matrix.columns[new[i]] for i in kept]
-    terms = [
+    positions_of = [
         (term, np.array([k for k, name in enumerate(names) if matrix.columns.index(name) in positions], dtype=np.intp))
         for term, positions in zip(matrix.terms, matrix.slices, strict=True)
     ]
-    shown = [(term, positions) for term, positions in terms if positions.size]
+    shown = [(term, positions) for term, positions in positions_of if positions.size]
     return _tested(scores, shown, method, f"Score test of {' + '.join(term for term, _ in shown)}", note)
 
 

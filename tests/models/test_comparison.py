@@ -207,7 +207,7 @@ def test_models_that_are_the_same_have_no_change_to_test() -> None:
     models = {"one": "approval ~ income + urban", "other": "approval ~ urban + income"}
     found = survey.compare_models(designed(people()), models, "income")
     close_within(found.changes().value, np.zeros(8), 1e-12, "changes")
-    with pytest.raises(survey.EstimationError, match=r"`formulas`.*'one' and 'other' are the same model"):
+    with pytest.raises(survey.EstimationError, match=r"`model` must differ.*'one' and 'other' are the same model"):
         found.test("income", "approve")
 
 

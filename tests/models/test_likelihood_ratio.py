@@ -327,7 +327,9 @@ def test_refusals_of_the_criteria() -> None:
         information_criteria()
     with pytest.raises(survey.EstimationError, match="`parameters` must be one of all, slopes; got 'none'"):
         information_criteria(fitted(), parameters="none")  # type: ignore[arg-type]
-    with pytest.raises(survey.EstimationError, match="`smaller` must be nested in `larger`"):
+    with pytest.raises(survey.EstimationError, match=r"`maximal` must be a survey.OrdinalFit; got str"):
+        information_criteria(fitted(), maximal="approval ~ age")  # type: ignore[arg-type]
+    with pytest.raises(survey.EstimationError, match="`fits` must be nested in `maximal`"):
         information_criteria(fitted(formula="approval ~ income"), fitted(formula="approval ~ age"))
 
 

@@ -551,6 +551,16 @@ def test_thresholds_that_cross_at_a_profile_are_refused() -> None:
         predicted_probabilities(fit, {"age": [1e6, -1e6]})
 
 
+def test_effects_name_the_variable_whose_levels_make_thresholds_cross() -> None:
+    fit = fitted(people(), nominal="~ age + urban")
+    first, *rest = [name for name in fit.params.index if "urban" in name]
+    moved = fit.params.drop(rest)
+    moved = pd.concat([moved, pd.Series(-50.0, index=rest)])[fit.params.index]
+    moved[first] = 50.0  # the first threshold beyond the others
+    with pytest.raises(survey.EstimationError, match=r"`variable`: thresholds cross at a profile.* Merge its levels"):
+        average_effects(replace(fit, params=moved), "urban")
+
+
 def test_nominal_effects_that_separate_are_refused() -> None:
     """Nobody rich gives the lowest answer: no slope separates, but their lowest threshold is infinite."""
     frame = people(600)

@@ -555,3 +555,12 @@ def test_formulas_that_say_nothing_are_refused(formula: Any, message: str) -> No
 def test_a_term_is_given_as_text() -> None:
     with pytest.raises(survey.EstimationError, match=r"`term` must be one term of the formula, as text; got \['age'\]"):
         fitted().term_test(["age"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("alpha", [2, 0.0, 1.0, "0.05"])
+def test_intervals_name_the_argument_that_they_have(alpha: Any) -> None:
+    fit = fitted()
+    with pytest.raises(survey.EstimationError, match=r"`alpha` must lie between 0 and 1, as 0.05 does; got "):
+        fit.conf_int(alpha)
+    with pytest.raises(survey.EstimationError, match=r"`level` must lie between 0 and 1, as 0.95 does; got "):
+        fit.tidy(level=alpha)

@@ -76,6 +76,30 @@ def test_a_replicate_without_an_answer_is_refused() -> None:
         survey.ordinal("item ~ x + g", made)
 
 
+def test_tests_of_a_fit_say_that_its_replicates_cannot_be_refitted() -> None:
+    rng = np.random.default_rng(0)
+    none = np.zeros((20, 0))
+    predictors = Predictors(rng.normal(size=(20, 1)), none, none, np.zeros(20), np.eye(1))
+    codes = np.arange(20) % 2
+    weights = np.column_stack([np.ones(20), codes == 0]).astype(np.float64)
+    with pytest.raises(survey.EstimationError, match="`fit`: in 1 of 2 replicates nobody gives one of the answers"):
+        refit(codes, predictors, weights, LINKS["logit"], np.zeros(2), argument="fit")
+
+
+def test_replicates_without_a_solution_are_counted_over_all_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("survey.models.refitting.BATCH_CELLS", 40)
+    rng = np.random.default_rng(0)
+    none = np.zeros((40, 0))
+    x = rng.normal(size=40)
+    codes = (x + rng.logistic(size=40) > 0).astype(np.intp)
+    predictors = Predictors(x[:, None], none, none, np.zeros(40), np.eye(1))
+    agrees = ((x > 0) == (codes == 1)).astype(np.float64)  # alone they are separated at zero
+    weights = np.column_stack([np.ones(40), agrees, np.ones(40), agrees])
+    start = fit_limits(codes, predictors, np.ones(40), LINKS["logit"]).params
+    with pytest.raises(survey.EstimationError, match="`design`: the model has no finite solution in 2 of 4 replicates"):
+        refit(codes, predictors, weights, LINKS["logit"], start)
+
+
 def test_a_replicate_that_separates_the_answers_is_refused() -> None:
     frame = people()
     frame["rare"] = np.where((frame["psu"] == 3) | (frame["item"] == "yes"), np.arange(len(frame)) % 2, 0).astype(float)

@@ -246,3 +246,17 @@ def test_design_with_strata() -> None:
     assert (result.df1, result.df2) == (brant.df1, brant.df2) == (10, 7)
     assert result.p_value < 0.01
     assert brant.p_value < 0.01
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ("party", r"`added` must use columns of the data; \['party'\]"),
+        ("age +* income", '`added` must be written as "~ age \\+ income"'),
+        ("0 + age", "`added` must have a term and keep its constant"),
+    ],
+)
+def test_added_terms_that_cannot_be_read_are_called_added(added: str, message: str) -> None:
+    design = survey.Design(respondents(), weight="w")
+    with pytest.raises(survey.EstimationError, match=message):
+        score_test(survey.ordinal("approval ~ income", design), design, added)
