@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from survey.design.calibrations import Calibration
 from survey.design.cells import CalibrationCells, Cells
-from survey.design.codes import code_values, compress, margin_codes, mixed_radix, sum_by_code
+from survey.design.codes import code_values, compress, joint_codes, margin_codes, mixed_radix, sum_by_code
 from survey.design.design import Design, LonelyDomain, LonelyPSU, check_design
 from survey.design.grouping import Missing, collapse
 from survey.design.replicates import ReplicateKind, Replicates
@@ -25,6 +25,7 @@ __all__ = [
     "code_values",
     "collapse",
     "compress",
+    "joint_codes",
     "margin_codes",
     "mixed_radix",
     "sum_by_code",

@@ -68,6 +68,14 @@ def compress(key: IntArray, size: int) -> tuple[IntArray, IntArray]:
     return codes, first
 
 
+def joint_codes(codes: Sequence[IntArray], sizes: Sequence[int]) -> tuple[IntArray, IntArray]:
+    """Dense (n,) codes of the combinations that rows have of codes without -1, and the first row of each."""
+    key = np.zeros(codes[0].size, dtype=np.int64)
+    for code, size in zip(codes, sizes, strict=True):
+        key = compress(key * size + code, (int(key.max()) + 1) * size)[0]
+    return compress(key, int(key.max()) + 1)
+
+
 def margin_codes(frame: pd.DataFrame, margin: Sequence[str], targets: pd.Series[float]) -> IntArray:
     """(n,) position of each row's level, or combination of levels, in the targets; -1 where it has none."""
     if not margin:

@@ -93,7 +93,7 @@ class Design:
         clusters = [*names_of(self.psu, "psu"), *names_of(self.ssu, "ssu")]
         if self.ssu is not None and self.psu is None:
             raise DesignError("`ssu` names units below the PSUs, but `psu` is None. Give `psu` as well.")
-        for argument, names in (("strata", strata), ("psu/ssu", clusters), ("fpc", fpc)):
+        for argument, names in (("strata", strata), ("psu", clusters[:1]), ("ssu", clusters[1:]), ("fpc", fpc)):
             check_stages(frame, names, argument, stages=max(len(clusters), 1))
         stages, probability = stages_of(frame, strata, clusters, fpc, nest=self.nest)
         if self.weight is not None:

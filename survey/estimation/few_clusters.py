@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from survey.arrays import FloatArray
 from survey.design import Cells
@@ -253,7 +253,7 @@ def cluster_moments(cells: Cells, columns: FloatArray, residuals: FloatArray) ->
 
     def by_cluster(amount: FloatArray, products: FloatArray) -> FloatArray:
         """(G, ...) sums of the patterns' products times their amounts."""
-        matrix = sparse.csr_array((amount, (cluster, pattern)), shape=(count, patterns))
+        matrix = scipy.sparse.csr_array((amount, (cluster, pattern)), shape=(count, patterns))
         summed: FloatArray = np.asarray(matrix @ products.reshape(patterns, -1))
         return summed.reshape(count, *products.shape[1:])
 

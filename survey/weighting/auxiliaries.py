@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
-from survey.design import Design, check_design, compress, sum_by_code
+from survey.design import Design, check_design, joint_codes, sum_by_code
 from survey.errors import CalibrationError, did_you_mean, shown, some
-from survey.weighting.margins import EXAMPLE, Margins, Target, checked_margins
+from survey.weighting.margins import EXAMPLE, Margins, Target, check_whole_sample, checked_margins
 
 Totals = Mapping[str, float]
+NO_TOTALS: Totals = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,44 +83,45 @@ def auxiliaries(design: Design, margins: Margins | None, totals: Totals | None) 
             raise CalibrationError(f"`{argument}` must be a mapping, as {example}; got {type(given).__name__}.")
     if not margins and not totals:
         raise CalibrationError("`margins` or `totals` must hold something to calibrate to; both are empty.")
-    if design.in_domain is not None:
-        raise CalibrationError(
-            "`design` must not be restricted to a domain: weights are made on the whole sample. Weight first, "
-            "then call `.domain()`."
-        )
-    checked = tuple(checked_margins(design, margins)) if margins else ()
+    check_whole_sample(design)
+    targets = checked_margins(design, margins) if margins else []
     wanted = {name: _checked_total(design, name, total) for name, total in (totals or {}).items()}
-    return on_cells(design.frame, checked, wanted, design.full_weights)
+    return on_cells(design, targets, wanted)
 
 
-def on_cells(frame: pd.DataFrame, margins: Sequence[Target], totals: Totals, weights: FloatArray) -> Auxiliaries:
+def on_cells(design: Design, margins: Sequence[Target], totals: Totals = NO_TOTALS) -> Auxiliaries:
     """Auxiliaries of checked margins and totals on the cells of the rows."""
-    numbers = [np.nan_to_num(_numbers(frame, name)) for name in totals]  # missing only where the weight is zero
-    codes = [(margin.codes, len(margin.totals)) for margin in margins]
+    weights = design.full_weights
+    numbers = [np.nan_to_num(_numbers(design.frame, name)) for name in totals]  # missing only where the weight is zero
+    cell, first = _cells(margins, numbers)
+    indicators = [(margin.codes[first][:, None] == np.arange(len(margin.totals))).astype(float) for margin in margins]
+    of_levels = [margin.totals.to_numpy(dtype=np.float64) for margin in margins]
+    of_numbers = np.array([*totals.values()], dtype=np.float64)
+    whole = float(margins[0].totals.sum()) if margins else float(weights.sum())
+    # A gap of a numeric column is measured against the sum of its absolute values, which a total near zero is not.
+    spread = np.array([weights @ np.abs(column) / weights.sum() * whole for column in numbers], dtype=np.float64)
+    levels = sum(map(len, of_levels))
+    return Auxiliaries(
+        margins=tuple(margins),
+        totals=dict(totals),
+        cell=cell,
+        first=first,
+        values=np.hstack([*indicators, *(column[first][:, None] for column in numbers)]),
+        targets=np.concatenate([*of_levels, of_numbers]),
+        scale=np.concatenate([np.full(levels, whole), np.maximum(spread, np.abs(of_numbers))]),
+        whole=whole,
+    )
+
+
+def _cells(margins: Sequence[Target], numbers: Sequence[FloatArray]) -> tuple[IntArray, IntArray]:
+    """(n_rows,) cell of each row, whose rows share levels and numbers, and (C,) first row of each cell."""
+    codes = [margin.codes for margin in margins]
+    sizes = [len(margin.totals) for margin in margins]
     for column in numbers:
         code, values = pd.factorize(column)
-        codes.append((code, len(values)))
-    cell, first = joint_cells(codes)
-    columns = [(margin.codes[first][:, None] == np.arange(len(margin.totals))).astype(float) for margin in margins]
-    columns += [column[first][:, None] for column in numbers]
-    whole = float(margins[0].totals.sum()) if margins else float(weights.sum())
-    targets = np.concatenate([*(margin.totals.to_numpy(dtype=np.float64) for margin in margins), [*totals.values()]])
-    spread = [weights @ np.abs(column) / weights.sum() * whole for column in numbers]
-    scale = np.concatenate(
-        [
-            np.full(targets.size - len(totals), whole),
-            np.maximum(np.array(spread, dtype=float), np.abs(targets[targets.size - len(totals) :])),
-        ]
-    )
-    return Auxiliaries(tuple(margins), dict(totals), cell, first, np.hstack(columns), targets, scale, whole)
-
-
-def joint_cells(codes: Sequence[tuple[IntArray, int]]) -> tuple[IntArray, IntArray]:
-    """(n_rows,) combination of the codes, each below its size, that each row has, and the first row of each."""
-    key = np.zeros(codes[0][0].size, dtype=np.int64)
-    for code, size in codes:
-        key = compress(key * size + code, (int(key.max()) + 1) * size)[0]
-    return compress(key, int(key.max()) + 1)
+        codes.append(code)
+        sizes.append(len(values))
+    return joint_codes(codes, sizes)
 
 
 def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
@@ -146,7 +149,8 @@ def _checked_total(design: Design, name: str, total: float) -> float:
         raise CalibrationError(f"`totals[{name!r}]` must be a number; got {total!r}.") from error
     if not np.isfinite(wanted):
         raise CalibrationError(f"`totals[{name!r}]` must be finite; got {total!r}.")
-    values, counted = _numbers(frame, name), design.full_weights > 0
+    values = _numbers(frame, name)
+    counted = design.full_weights > 0
     unknown = counted & ~np.isfinite(values)
     if unknown.any():
         raise CalibrationError(

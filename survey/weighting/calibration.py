@@ -23,6 +23,7 @@ Distance = Literal["linear", "raking", "logit"]
 DEPENDENT = 1e-13  # a combination of auxiliaries of this relative square is none: margins repeat each other
 FLATTEST = 1e-12  # smallest curvature a Newton step divides by, relative to the largest
 ROUNDING = 1e-15  # relative misfit that no further step can lower
+SUFFICIENT = 1e-4  # share of the descent that the slope promises with which a Newton step is content
 HALVINGS = 60  # of a Newton step before the iteration has come to its end
 VANISHING = 1e-5  # ratio of weights below which a program asks whether it is on its way to zero
 
@@ -92,73 +93,81 @@ def calibrate(
     """
     check_iterations(tolerance, max_iterations)
     curve = _curve(distance, bounds)
-    made = auxiliaries(design, margins, totals)
+    auxiliary = auxiliaries(design, margins, totals)
+    limit = _Limit(tolerance, max_iterations)
     weights = design.full_weights
-    again = partial(
-        _calibrated, made=made, curve=(distance, bounds), tolerance=tolerance, max_iterations=max_iterations
-    )
-    factor, iterations = _ratios(made, weights, curve, tolerance, max_iterations)
-    calibrated = weights * factor[made.cell]
-    gaps = made.gaps(made.mass(calibrated))
-    gap = float(gaps.max())
-    nearly_zero = distance == "raking" and bounds is None and factor[made.mass(weights) > 0].min() < VANISHING
-    if not gap <= tolerance or nearly_zero:
-        limits = cell_limits(made, weights, bounds=bounds)
+    ratio, iterations = _ratios(auxiliary, weights, curve, limit)
+    calibrated = weights * ratio[auxiliary.cell]
+    gaps = auxiliary.gaps(auxiliary.mass(calibrated))
+    met = bool(gaps.max() <= tolerance)
+    vanishing = distance == "raking" and bounds is None and ratio[auxiliary.mass(weights) > 0].min() < VANISHING
+    if not met or vanishing:
+        low, high = cell_limits(design, auxiliary, bounds=bounds)
         if distance == "linear" and bounds is None:
-            limits = (np.full_like(limits[0], -np.inf), limits[1])
-        found = explain(made, weights, design.frame, limits)
-        if not gap <= tolerance:
-            slow = " Raise `max_iterations`, or widen the bounds." * (found.verdict == "feasible")
-            raise CalibrationError(
-                f"`margins` and `totals` could not be met by {distance} calibration: after {iterations} iterations the "
-                f"largest gap is {gap:.3g}, at {made.name(int(gaps.argmax()))} (tolerance {tolerance:g}). {found}{slow}"
-            )
-        if found.verdict != "feasible":
-            raise CalibrationError(f"`margins` and `totals` leave no positive weight to some respondents. {found}")
-    negative = calibrated < 0
-    if negative.any():
-        found = explain(made, weights, design.frame, cell_limits(made, weights))
-        advice = 'Set `bounds`, such as (0.3, 3), or use distance="raking".' if found.verdict == "feasible" else found
-        raise CalibrationError(
-            f'`distance`="linear" gives {negative.sum()} of {np.count_nonzero(weights)} respondents a negative weight '
-            f"(the lowest is {calibrated.min():.4g}, {factor.min():.4g} times the weight before). {advice}"
-        )
+            low = np.full_like(low, -np.inf)
+        why = explain(design, auxiliary, (low, high))
+        if not met:
+            slow = " Raise `max_iterations`, or widen the bounds." * (why.verdict == "feasible")
+            raise CalibrationError(f"{_unmet(auxiliary, gaps, distance, iterations, tolerance)} {why}{slow}")
+        if why.verdict != "feasible":
+            raise CalibrationError(f"`margins` and `totals` leave no positive weight to some respondents. {why}")
+    if (calibrated < 0).any():
+        raise CalibrationError(_negative(design, auxiliary, calibrated, float(ratio.min())))
     step = Calibration(
         method="calibrate",
-        margins=tuple(margin.variables for margin in made.margins),
-        targets=tuple(margin.totals for margin in made.margins),
+        margins=tuple(margin.variables for margin in auxiliary.margins),
+        targets=tuple(margin.totals for margin in auxiliary.margins),
         before=weights,
         after=calibrated,
-        again=again,
+        again=partial(_calibrated, auxiliary=auxiliary, distance=distance, bounds=bounds, limit=limit),
         iterations=iterations,
-        largest_gap=gap,
+        largest_gap=float(gaps.max()),
         tolerance=tolerance,
-        totals=made.totals,
+        totals=auxiliary.totals,
         distance=distance,
         bounds=bounds,
-        of_shares=bool(made.margins) and made.margins[0].of_shares,
+        of_shares=bool(auxiliary.margins) and auxiliary.margins[0].of_shares,
     )
     return add_step(design, step)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Limit:
+    """When the iteration stops: at a gap from the targets, or after so many Newton steps."""
+
+    tolerance: float
+    max_iterations: int
+
+
 def _calibrated(
-    weights: FloatArray,
-    made: Auxiliaries,
-    curve: tuple[Distance, Bounds | None],
-    tolerance: float,
-    max_iterations: int,
+    weights: FloatArray, auxiliary: Auxiliaries, distance: Distance, bounds: Bounds | None, limit: _Limit
 ) -> FloatArray:
     """(n_rows,) calibrated weights of a replicate."""
-    factor, iterations = _ratios(made, weights, _curve(*curve), tolerance, max_iterations)
-    calibrated = weights * factor[made.cell]
-    gaps = made.gaps(made.mass(calibrated))
-    if not gaps.max() <= tolerance:
-        raise CalibrationError(
-            f"`margins` and `totals` could not be met by {curve[0]} calibration: after {iterations} iterations the "
-            f"largest gap is {gaps.max():.3g}, at {made.name(int(gaps.argmax()))} (tolerance {tolerance:g}). Widen the "
-            "bounds or collapse sparse levels."
-        )
+    ratio, iterations = _ratios(auxiliary, weights, _curve(distance, bounds), limit)
+    calibrated = weights * ratio[auxiliary.cell]
+    gaps = auxiliary.gaps(auxiliary.mass(calibrated))
+    if not gaps.max() <= limit.tolerance:
+        unmet = _unmet(auxiliary, gaps, distance, iterations, limit.tolerance)
+        raise CalibrationError(f"{unmet} Widen the bounds or collapse sparse levels.")
     return calibrated
+
+
+def _unmet(auxiliary: Auxiliaries, gaps: FloatArray, distance: Distance, iterations: int, tolerance: float) -> str:
+    """Where the iteration stopped, and how far away, in words."""
+    return (
+        f"`margins` and `totals` could not be met by {distance} calibration: after {iterations} iterations the "
+        f"largest gap is {gaps.max():.3g}, at {auxiliary.name(int(gaps.argmax()))} (tolerance {tolerance:g})."
+    )
+
+
+def _negative(design: Design, auxiliary: Auxiliaries, calibrated: FloatArray, lowest: float) -> str:
+    """What to say of negative weights, the lowest of which is so many times the weight before."""
+    why = explain(design, auxiliary)
+    advice = 'Set `bounds`, such as (0.3, 3), or use distance="raking".' if why.verdict == "feasible" else why
+    return (
+        f'`distance`="linear" gives {(calibrated < 0).sum()} of {np.count_nonzero(design.full_weights)} respondents a '
+        f"negative weight (the lowest is {calibrated.min():.4g}, {lowest:.4g} times the weight before). {advice}"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,33 +210,35 @@ class _Dual:
         return towards
 
 
-def _ratios(
-    made: Auxiliaries, weights: FloatArray, curve: _Distance, tolerance: float, max_iterations: int
-) -> tuple[FloatArray, int]:
+def _ratios(auxiliary: Auxiliaries, weights: FloatArray, curve: _Distance, limit: _Limit) -> tuple[FloatArray, int]:
     """(C,) ratios g of the cells, and the Newton steps taken; where they did not converge, the nearest reached."""
-    mass = made.mass(weights)
+    mass = auxiliary.mass(weights)
     live = mass != 0  # replicates of a linear calibration may be negative
     m = mass[live]
-    x, t = made.values[live] / made.scale, made.targets / made.scale  # a gap of 1 is all of the population
+    x = auxiliary.values[live] / auxiliary.scale  # a gap of 1 is all of the population
+    t = auxiliary.targets / auxiliary.scale
     to_z = _orthonormal(x, np.abs(m))
-    dual = _Dual(curve, x @ to_z, m, t @ to_z)
-    factor = np.ones(mass.size)
+    dual = _Dual(curve=curve, z=x @ to_z, m=m, t=t @ to_z)
+    nearest = np.ones(mass.size)
+    smallest_gap = np.inf
     b = np.zeros(dual.t.size)
-    best, iterations = np.inf, 0
+    steps = 0
     while True:
         ratio = curve.ratio(dual.z @ b)
         gap = float(np.abs((m * ratio) @ x - t).max())
-        if gap >= best and gap <= tolerance:
+        if gap >= smallest_gap and gap <= limit.tolerance:
             break  # rounding is all that is left
-        if gap < best:
-            best, factor[live] = gap, ratio
+        if gap < smallest_gap:
+            smallest_gap = gap
+            nearest[live] = ratio
         if np.abs(dual.misfit(b)).max() <= ROUNDING * np.abs(dual.t).max():
             break  # what gap there is no weights can close
-        step = _step(dual, b) if iterations < max_iterations else None
+        step = _step(dual, b) if steps < limit.max_iterations else None
         if step is None:
             break
-        b, iterations = b + step, iterations + 1
-    return factor, iterations
+        b = b + step
+        steps += 1
+    return nearest, steps
 
 
 def _orthonormal(x: FloatArray, m: FloatArray) -> FloatArray:
@@ -239,23 +250,27 @@ def _orthonormal(x: FloatArray, m: FloatArray) -> FloatArray:
     for _ in range(2):
         z = np.sqrt(m)[:, None] * (x @ to_z)
         values, vectors = np.linalg.eigh(z.T @ z)
-        kept = values > DEPENDENT * values[-1]
-        to_z = to_z @ (vectors[:, kept] / np.sqrt(values[kept]))
+        apart = values > DEPENDENT * values[-1]
+        to_z = to_z @ (vectors[:, apart] / np.sqrt(values[apart]))
     return to_z
 
 
 def _step(dual: _Dual, b: FloatArray) -> FloatArray | None:
     """Newton step, halved until it lowers the function, or the misfit where rounding hides that; None if none does."""
-    direction, misfit = dual.direction(b), dual.misfit(b)
+    direction = dual.direction(b)
     if not np.isfinite(direction).all():
         return None  # the ratios run away: the targets cannot be met
-    level, descent = dual.level(b), float(misfit @ direction)
+    misfit = dual.misfit(b)
+    level = dual.level(b)
+    descent = float(misfit @ direction)  # slope along the direction, its sign changed
     length = 1.0
     for _ in range(HALVINGS):
         trial = b + length * direction
-        reached, left = dual.level(trial), np.abs(dual.misfit(trial)).max()
-        lower = reached <= level - 1e-4 * length * descent or left <= 0.5 * np.abs(misfit).max()
-        if np.isfinite(left) and np.isfinite(reached) and lower:
+        trial_level = dual.level(trial)
+        trial_misfit = np.abs(dual.misfit(trial)).max()
+        enough = trial_level <= level - SUFFICIENT * length * descent  # Armijo's rule
+        nearer = trial_misfit <= 0.5 * np.abs(misfit).max()
+        if np.isfinite(trial_misfit) and np.isfinite(trial_level) and (enough or nearer):
             return length * direction
         length /= 2
     return None
@@ -263,7 +278,7 @@ def _step(dual: _Dual, b: FloatArray) -> FloatArray | None:
 
 def _curve(distance: Distance, bounds: Bounds | None) -> _Distance:
     """F, its derivative and its integral for a distance and bounds."""
-    check_choice(distance, Distance, "distance", CalibrationError)
+    check_choice(distance, Distance, "distance", error=CalibrationError)
     if bounds is None and distance == "logit":
         raise CalibrationError('`bounds` must be given for distance="logit", such as (0.3, 3).')
     low, high = (-np.inf, np.inf) if bounds is None else checked_bounds(bounds)
@@ -275,13 +290,14 @@ def _curve(distance: Distance, bounds: Bounds | None) -> _Distance:
             )
         return _logit(low, high)
     if distance == "linear":
-        return _cut(_Distance(lambda u: 1 + u, np.ones_like, lambda u: u + u**2 / 2), low, high, low - 1, high - 1)
+        linear = _Distance(ratio=lambda u: 1 + u, slope=np.ones_like, integral=lambda u: u + u**2 / 2)
+        return _cut(linear, low=low, high=high, start=low - 1, end=high - 1)
+    raking = _Distance(ratio=np.exp, slope=np.exp, integral=np.exp)
     with np.errstate(divide="ignore"):
-        ends = (np.log(max(low, 0.0)), np.log(high))
-    return _cut(_Distance(np.exp, np.exp, np.exp), low, high, *ends)
+        return _cut(raking, low=low, high=high, start=np.log(max(low, 0.0)), end=np.log(high))
 
 
-def _cut(curve: _Distance, low: float, high: float, start: float, end: float) -> _Distance:
+def _cut(curve: _Distance, *, low: float, high: float, start: float, end: float) -> _Distance:
     """A distance cut off at the bounds, which F reaches at `start` and `end`."""
     if np.isinf(start) and np.isinf(end):
         return curve
@@ -291,9 +307,11 @@ def _cut(curve: _Distance, low: float, high: float, start: float, end: float) ->
 
     def integral(u: FloatArray) -> FloatArray:
         inside = clipped(u)
-        below, above = np.minimum(u - inside, 0.0), np.maximum(u - inside, 0.0)
-        ends = (low * below if np.isfinite(start) else 0.0) + (high * above if np.isfinite(end) else 0.0)
-        total: FloatArray = curve.integral(inside) + ends
+        total: FloatArray = curve.integral(inside)
+        # Beyond an end F is constant, so its integral goes on as a straight line.
+        below = low * np.minimum(u - inside, 0.0) if np.isfinite(start) else 0.0
+        above = high * np.maximum(u - inside, 0.0) if np.isfinite(end) else 0.0
+        total = total + (below + above)
         return total
 
     return _Distance(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +12,14 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Design
 from survey.errors import CalibrationError, shown
-from survey.weighting.auxiliaries import Auxiliaries, Totals, auxiliaries
-from survey.weighting.contradictions import LEAST_CHANGE, Program, elastic, in_words, minimal_conflict, starved_cells
-from survey.weighting.margins import Margins
+from survey.weighting.auxiliaries import Auxiliaries, Totals, auxiliaries, on_cells
+from survey.weighting.contradictions import in_words
+from survey.weighting.margins import Margins, Target
+from survey.weighting.programs import LEAST_CHANGE, Program, elastic, minimal_conflict, starved_cells
 
 Verdict = Literal["feasible", "zero cells", "infeasible"]
 Bounds = tuple[float, float]
+Limits = tuple[FloatArray, FloatArray]
 KEPT = 0.1  # share of each cell's weight that the nearest targets leave it, so that raking to them converges
 LISTED = 6  # targets, cells or levels that a sentence names
 
@@ -104,14 +106,13 @@ def explain_infeasible(
     Chinneck and Dravnieks (1991), ORSA J. Computing 3:157 (irreducible infeasible sets, deletion filter);
     Fienberg (1970), Ann. Math. Stat. 41:907 (when raking converges).
     """
-    made = auxiliaries(design, margins, totals)
+    auxiliary = auxiliaries(design, margins, totals)
     if bounds is not None:
         bounds = checked_bounds(bounds)
     for argument, weight in (("lower", lower), ("upper", upper)):
         if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float | np.number)):
             raise CalibrationError(f"`{argument}` must be a weight, a number; got {weight!r}.")
-    limits = cell_limits(made, design.full_weights, bounds=bounds, lower=lower, upper=upper)
-    return explain(made, design.full_weights, design.frame, limits)
+    return explain(design, auxiliary, cell_limits(design, auxiliary, bounds=bounds, lower=lower, upper=upper))
 
 
 def checked_bounds(bounds: object) -> Bounds:
@@ -131,18 +132,21 @@ def checked_bounds(bounds: object) -> Bounds:
 
 
 def cell_limits(
-    made: Auxiliaries,
-    weights: FloatArray,
+    design: Design,
+    auxiliary: Auxiliaries,
     *,
     bounds: Bounds | None = None,
     lower: float | None = None,
     upper: float | None = None,
-) -> tuple[FloatArray, FloatArray]:
+) -> Limits:
     """(C,) lowest and highest weight of each cell, from bounds of ratios and of weights."""
-    mass, counts = made.mass(weights), made.mass((weights > 0).astype(np.float64))
-    low, high = np.zeros_like(mass), np.full_like(mass, np.inf)
+    mass = auxiliary.mass(design.full_weights)
+    counts = auxiliary.mass((design.full_weights > 0).astype(np.float64))
+    low = np.zeros_like(mass)
+    high = np.full_like(mass, np.inf)
     if bounds is not None:
-        low, high = np.maximum(low, bounds[0] * mass), np.minimum(high, bounds[1] * mass)
+        low = np.maximum(low, bounds[0] * mass)
+        high = np.minimum(high, bounds[1] * mass)
     if lower is not None:
         low = np.maximum(low, lower * counts)
     if upper is not None:
@@ -150,51 +154,159 @@ def cell_limits(
     return low, high
 
 
-def explain(
-    made: Auxiliaries, weights: FloatArray, frame: pd.DataFrame, limits: tuple[FloatArray, FloatArray]
-) -> Infeasibility:
-    """Explanation for auxiliaries on cells, with the (C,) lowest and highest weight of each cell."""
-    mass, counts = made.mass(weights), made.mass((weights > 0).astype(np.float64))
-    live = mass > 0
-    if not made.margins:  # nothing fixes the size of the population
-        size = []
-    else:
-        size = [np.ones(int(live.sum()))]
-    low, high = (limit[live] / made.whole for limit in limits)
-    per_scale = made.whole / made.scale
-    rows = np.vstack([(made.values[live] * per_scale).T, *size])
-    program = Program(rows, np.append(made.targets / made.scale, np.ones(len(size))), low, high)
-    share = mass[live] / made.whole
-    none = np.zeros(live.size, dtype=bool)
-    if size and not low.sum() - LEAST_CHANGE <= 1 <= high.sum() + LEAST_CHANGE:
-        side, reached = ("most", high.sum()) if high.sum() < 1 else ("least", low.sum())
-        reason = (
-            f"Within their bounds the weights add up to at {side} {reached * made.whole:.6g}, but the margins to "
-            f"{made.whole:.6g}. Widen the bounds, or give margins as shares."
-        )
-        return Infeasibility(
-            "infeasible", reason, (), np.nan, _cells(made, none, counts, frame), _table(made, None, ())
-        )
-    change = elastic(program, len(size))[0]
+@dataclass(frozen=True, slots=True, eq=False)
+class Unmet:
+    """How far weights stay from targets.
+
+    Attributes
+    ----------
+    gap : largest distance from a target, as a share of the total.
+    at : the target that has it, as messages call it.
+    why : what stands against meeting the targets.
+    """
+
+    gap: float
+    at: str
+    why: Infeasibility
+
+
+def explain_unmet(design: Design, targets: Sequence[Target], reached: FloatArray) -> Unmet:
+    """Where (n_rows,) weights that should meet the targets of margins do not, and why."""
+    auxiliary = on_cells(design, targets)
+    gaps = auxiliary.gaps(auxiliary.mass(reached))
+    largest = int(gaps.argmax())
+    return Unmet(float(gaps[largest]), auxiliary.name(largest), explain(design, auxiliary))
+
+
+def explain(design: Design, auxiliary: Auxiliaries, limits: Limits | None = None) -> Infeasibility:
+    """Explanation for auxiliaries on cells, with the (C,) lowest and highest weight of each cell.
+
+    Where no limits are given, any weight of at least zero will do.
+    """
+    sample = _sample(design, auxiliary)
+    limits = cell_limits(design, auxiliary) if limits is None else limits
+    program = _program(sample, limits)
+    if sample.sized and not program.low.sum() - LEAST_CHANGE <= 1 <= program.high.sum() + LEAST_CHANGE:
+        return _without_room(sample, program)
+    change = elastic(program, int(sample.sized))[0]
     if change > LEAST_CHANGE:
-        conflict = minimal_conflict(program)
-        names = tuple(made.name(k) for k in conflict if k < made.targets.size)
-        reason = in_words(made, program, conflict, counts[live])
-        verdict: Verdict = "infeasible"
-    else:
-        starved = np.zeros(share.size, dtype=bool) if limits[0].any() else starved_cells(program, share)
-        if not starved.any():
-            table = _table(made, made.targets, ())
-            reason = "The targets can be met together by positive weights."
-            return Infeasibility("feasible", reason, (), 0.0, _cells(made, none, counts, frame), table)
-        none[live] = starved
-        verdict, conflict, names = "zero cells", np.zeros(0, dtype=np.intp), ()
-        reason = _zero_in_words(_cells(made, none, counts, frame))
-    roomy = Program(rows, program.wanted, np.minimum(np.maximum(low, KEPT * share), high), high)
-    nearest = elastic(roomy, len(size))[1]
-    reached = None if nearest is None else (rows @ nearest)[: made.targets.size] * made.scale
-    cells = _cells(made, none, counts, frame)
-    return Infeasibility(verdict, reason, names, float(max(change, 0.0)), cells, _table(made, reached, names))
+        return _contradictory(sample, program, change)
+    starved = np.zeros_like(sample.live)
+    if not limits[0].any():  # where weights have a lowest value no cell is without
+        starved[sample.live] = starved_cells(program, sample.share)
+    if starved.any():
+        return _starving(sample, program, change, starved)
+    return Infeasibility(
+        verdict="feasible",
+        reason="The targets can be met together by positive weights.",
+        conflict=(),
+        change=0.0,
+        zero_cells=_cells(sample, chosen=starved),
+        targets=_table(auxiliary, auxiliary.targets, ()),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """The C cells that weights are looked for on.
+
+    Attributes
+    ----------
+    frame : the data.
+    auxiliary : what is tied to targets.
+    counts : (C,) respondents of each cell.
+    live : (C,) cells with a positive weight, L of them: the others cannot get any.
+    share : (L,) weight of each live cell, as a share of the population.
+    sized : whether margins fix the size of the population, so that shares add to 1.
+    """
+
+    frame: pd.DataFrame
+    auxiliary: Auxiliaries
+    counts: FloatArray
+    live: BoolArray
+    share: FloatArray
+    sized: bool
+
+
+def _sample(design: Design, auxiliary: Auxiliaries) -> _Sample:
+    """Cells of a design with its weights in use."""
+    mass = auxiliary.mass(design.full_weights)
+    live = mass > 0
+    return _Sample(
+        frame=design.frame,
+        auxiliary=auxiliary,
+        counts=auxiliary.mass((design.full_weights > 0).astype(np.float64)),
+        live=live,
+        share=mass[live] / auxiliary.whole,
+        sized=bool(auxiliary.margins),
+    )
+
+
+def _program(sample: _Sample, limits: Limits) -> Program:
+    """Targets as linear constraints on the shares of the live cells, the sum of all shares last."""
+    auxiliary = sample.auxiliary
+    low, high = limits
+    per_scale = auxiliary.whole / auxiliary.scale
+    of_size = [np.ones(sample.share.size)] if sample.sized else []
+    return Program(
+        rows=np.vstack([(auxiliary.values[sample.live] * per_scale).T, *of_size]),
+        wanted=np.append(auxiliary.targets / auxiliary.scale, np.ones(len(of_size))),
+        low=low[sample.live] / auxiliary.whole,
+        high=high[sample.live] / auxiliary.whole,
+    )
+
+
+def _without_room(sample: _Sample, program: Program) -> Infeasibility:
+    """What is wrong where the bounds alone keep the weights from the size of the population."""
+    whole = sample.auxiliary.whole
+    too_low = program.high.sum() < 1
+    side = "most" if too_low else "least"
+    reached = program.high.sum() if too_low else program.low.sum()
+    return Infeasibility(
+        verdict="infeasible",
+        reason=f"Within their bounds the weights add up to at {side} {reached * whole:.6g}, but the margins to "
+        f"{whole:.6g}. Widen the bounds, or give margins as shares.",
+        conflict=(),
+        change=np.nan,
+        zero_cells=_cells(sample, chosen=np.zeros_like(sample.live)),
+        targets=_table(sample.auxiliary, None, ()),
+    )
+
+
+def _contradictory(sample: _Sample, program: Program, change: float) -> Infeasibility:
+    """What is wrong where targets contradict each other."""
+    auxiliary = sample.auxiliary
+    rows = minimal_conflict(program)
+    conflict = tuple(auxiliary.name(row) for row in rows if row < auxiliary.targets.size)
+    return Infeasibility(
+        verdict="infeasible",
+        reason=in_words(auxiliary, program, rows, sample.counts[sample.live]),
+        conflict=conflict,
+        change=change,
+        zero_cells=_cells(sample, chosen=np.zeros_like(sample.live)),
+        targets=_table(auxiliary, _nearest(sample, program), conflict),
+    )
+
+
+def _starving(sample: _Sample, program: Program, change: float, starved: BoolArray) -> Infeasibility:
+    """What is wrong where targets can be met only without some (C,) cells."""
+    cells = _cells(sample, chosen=starved)
+    return Infeasibility(
+        verdict="zero cells",
+        reason=_zero_in_words(cells),
+        conflict=(),
+        change=max(change, 0.0),
+        zero_cells=cells,
+        targets=_table(sample.auxiliary, _nearest(sample, program), ()),
+    )
+
+
+def _nearest(sample: _Sample, program: Program) -> FloatArray | None:
+    """(q,) targets nearest to those wanted that leave every cell part of its weight; None where there are none."""
+    low = np.minimum(np.maximum(program.low, KEPT * sample.share), program.high)
+    shares = elastic(replace(program, low=low), int(sample.sized))[1]
+    size = sample.auxiliary.targets.size
+    return None if shares is None else (program.rows @ shares)[:size] * sample.auxiliary.scale
 
 
 def _zero_in_words(cells: pd.DataFrame) -> str:
@@ -210,27 +322,29 @@ def _zero_in_words(cells: pd.DataFrame) -> str:
     )
 
 
-def _cells(made: Auxiliaries, chosen: BoolArray, counts: FloatArray, frame: pd.DataFrame) -> pd.DataFrame:
-    """Combinations of levels and values of the chosen cells, with their respondents."""
-    names = dict.fromkeys([name for margin in made.margins for name in margin.variables] + list(made.totals))
-    return frame.iloc[made.first[chosen]][list(names)].reset_index(drop=True).assign(n=counts[chosen].astype(np.int64))
+def _cells(sample: _Sample, *, chosen: BoolArray) -> pd.DataFrame:
+    """Combinations of levels and values of the chosen (C,) cells, with their respondents."""
+    auxiliary = sample.auxiliary
+    names = dict.fromkeys([name for margin in auxiliary.margins for name in margin.variables] + list(auxiliary.totals))
+    examples = sample.frame.iloc[auxiliary.first[chosen]]
+    return examples[list(names)].reset_index(drop=True).assign(n=sample.counts[chosen].astype(np.int64))
 
 
-def _table(made: Auxiliaries, reached: FloatArray | None, conflict: Sequence[str]) -> pd.DataFrame:
+def _table(auxiliary: Auxiliaries, reached: FloatArray | None, conflict: Sequence[str]) -> pd.DataFrame:
     """One row per target, as it was given."""
     rows: list[tuple[str, Any]] = [
         ("/".join(margin.variables), level if not isinstance(level, tuple) else "/".join(map(str, level)))
-        for margin in made.margins
+        for margin in auxiliary.margins
         for level in margin.totals.index
     ]
-    rows += [(name, "") for name in made.totals]
-    target = made.targets / made.unit
-    nearest = np.full(target.size, np.nan) if reached is None else reached / made.unit
+    rows += [(name, "") for name in auxiliary.totals]
+    target = auxiliary.targets / auxiliary.unit
+    nearest = np.full(target.size, np.nan) if reached is None else reached / auxiliary.unit
     return pd.DataFrame(rows, columns=["variable", "level"]).assign(
         target=target,
         nearest=nearest,
         change=nearest - target,
-        in_conflict=[made.name(k) in conflict for k in range(target.size)],
+        in_conflict=[auxiliary.name(k) in conflict for k in range(target.size)],
     )
 
 

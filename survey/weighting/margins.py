@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from survey.arrays import IntArray
+from survey.arrays import BoolArray, IntArray
 from survey.design import Design, check_design, margin_codes
 from survey.errors import CalibrationError, did_you_mean, nearest, shown, some
 
@@ -46,53 +46,121 @@ class Target:
         return f"{'/'.join(self.variables)}={shown(self.totals.index[position])}"
 
 
-def checked_margins(design: Design, margins: Margins) -> list[Target]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """One margin as it was given, with numbers that are right in themselves.
+
+    Attributes
+    ----------
+    called : how messages call it, such as `margins['educ']`.
+    variables : what the margin is made of.
+    numbers : share or count of each level.
+    is_share : whether they are shares, which add to 1.
+    """
+
+    called: str
+    variables: tuple[str, ...]
+    numbers: pd.Series[float]
+    is_share: bool
+
+    @property
+    def name(self) -> str:
+        """The variables, joined."""
+        return "/".join(self.variables)
+
+
+def check_whole_sample(design: Design, *, done: str = "made", first: str = "Weight") -> None:
+    """Raise where a design is restricted to a domain: weights are for everybody.
+
+    Parameters
+    ----------
+    done, first : what is done to the weights, and what is to be done first, in words.
+    """
+    if design.in_domain is not None:
+        raise CalibrationError(
+            f"`design` must not be restricted to a domain: weights are {done} on the whole sample. {first} first, "
+            "then call `.domain()`."
+        )
+
+
+def checked_margins(design: Design, margins: Margins, argument: str = "margins") -> list[Target]:
     """Margins as totals, checked against the data and against each other.
+
+    Parameters
+    ----------
+    argument : what the caller's function calls the margins.
 
     Raises
     ------
     CalibrationError : see `survey.rake`.
     """
     check_design(design)
-    if design.in_domain is not None:
-        raise CalibrationError(
-            "`design` must not be restricted to a domain: weights are made on the whole sample. Weight first, "
-            "then call `.domain()`."
-        )
+    check_whole_sample(design)
     if not isinstance(margins, Mapping | None):
         raise CalibrationError(
-            f"`margins` must map variables to the targets of their levels, as {EXAMPLE}; got {type(margins).__name__}."
+            f"`{argument}` must map variables to the targets of their levels, as {EXAMPLE}; got "
+            f"{type(margins).__name__}."
         )
     if not margins:
-        raise CalibrationError("`margins` must hold at least one margin; got none.")
-    whole = float(design.full_weights.sum())
-    listed = []
+        raise CalibrationError(f"`{argument}` must hold at least one margin; got none.")
+    given = []
     for key, margin in margins.items():
-        variables = _variables(key)
-        listed.append((variables, *_shares_or_counts(variables, margin, list(design.frame.columns))))
-    kinds = {is_share for _, _, is_share in listed}
-    if len(kinds) > 1:
-        shares = ["/".join(v) for v, _, is_share in listed if is_share]
+        variables = _variables(key, argument)
+        called = f"`{argument}[{'/'.join(variables)!r}]`"
+        given.append(_given(variables, margin, list(design.frame.columns), called=called))
+    return _targets(design, given, argument)
+
+
+def checked_target(design: Design, margin: pd.Series[float], argument: str) -> Target:
+    """One margin whose index is named after its variables, as totals, checked against the data.
+
+    Raises
+    ------
+    CalibrationError : see `survey.poststratify`.
+    """
+    check_design(design)
+    check_whole_sample(design)
+    variables = _variables(tuple(str(name) for name in margin.index.names), argument)
+    given = _given(variables, margin, list(design.frame.columns), called=f"`{argument}`")
+    return _targets(design, [given], argument)[0]
+
+
+def _targets(design: Design, given: Sequence[_Given], argument: str) -> list[Target]:
+    """Margins as totals of one population, checked against the data."""
+    of_shares = _all_of_shares(given, argument)
+    whole = float(design.full_weights.sum())
+    if not of_shares:
+        whole = _population(given, whole, argument)
+    return [_checked(design, margin, whole, argument) for margin in given]
+
+
+def _all_of_shares(given: Sequence[_Given], argument: str) -> bool:
+    """Whether the margins are shares, as all of them are or none."""
+    shares = [margin.name for margin in given if margin.is_share]
+    if shares and len(shares) < len(given):
         raise CalibrationError(
-            f"`margins` must be all shares or all counts; {', '.join(shares)} adds to 1, the others do not. "
+            f"`{argument}` must be all shares or all counts; {', '.join(shares)} adds to 1, the others do not. "
             "Convert them to one kind."
         )
-    of_shares = kinds.pop()
-    if not of_shares:
-        sums = {"/".join(variables): float(total.sum()) for variables, total, _ in listed}
-        if all(_are_percentages(total) for _, total, _ in listed) and abs(whole - 100) > PERCENT_SUM:
-            raise CalibrationError(
-                f"`margins` must be shares that add to 1 or counts; these add to {next(iter(sums.values())):.6g}, as "
-                f"percentages do, and the weights to {whole:.6g}. Divide percentages by 100. If the population is 100 "
-                "units, make the weights add to 100 first."
-            )
-        whole = next(iter(sums.values()))
-        if any(abs(value - whole) > COUNT_SUM * whole for value in sums.values()):
-            found = ", ".join(f"{name} {value:.10g}" for name, value in sums.items())
-            raise CalibrationError(
-                f"`margins` must add up to the same population; the sums are {found}. Correct them or give shares."
-            )
-    return [_checked(design, variables, total, whole, of_shares) for variables, total, of_shares in listed]
+    return bool(shares)
+
+
+def _population(given: Sequence[_Given], weighted: float, argument: str) -> float:
+    """Size of the population that margins of counts add up to; `weighted` is the sum of the weights."""
+    sums = {margin.name: float(margin.numbers.sum()) for margin in given}
+    size = next(iter(sums.values()))
+    if all(_are_percentages(margin.numbers) for margin in given) and abs(weighted - 100) > PERCENT_SUM:
+        raise CalibrationError(
+            f"`{argument}` must be shares that add to 1 or counts; these add to {size:.6g}, as "
+            f"percentages do, and the weights to {weighted:.6g}. Divide percentages by 100. If the population is 100 "
+            "units, make the weights add to 100 first."
+        )
+    if any(abs(other - size) > COUNT_SUM * size for other in sums.values()):
+        listed = ", ".join(f"{name} {value:.10g}" for name, value in sums.items())
+        raise CalibrationError(
+            f"`{argument}` must add up to the same population; the sums are {listed}. Correct them or give shares."
+        )
+    return size
 
 
 def check_iterations(tolerance: object, max_iterations: object) -> None:
@@ -117,120 +185,145 @@ def _are_percentages(total: pd.Series[float]) -> bool:
     return bool(abs(total.sum() - 100) <= (PERCENT_SUM if typed else 100 * SHARE_SUM))
 
 
-def _variables(key: object) -> tuple[str, ...]:
+def _variables(key: object, argument: str) -> tuple[str, ...]:
     """Variables that a margin is made of."""
     variables: tuple[object, ...] = key if isinstance(key, tuple) else (key,)
     if not variables or not all(isinstance(name, str) for name in variables) or len(set(variables)) < len(variables):
         raise CalibrationError(
-            f"`margins` must be named by a variable, or for a joint margin by a tuple of several; got {key!r}."
+            f"`{argument}` must be named by a variable, or for a joint margin by a tuple of several; got {key!r}."
         )
     return tuple(str(name) for name in variables)
 
 
-def _ordered(variables: tuple[str, ...], margin: pd.Series[float], columns: list[Any]) -> pd.Series[float]:
+def _given(variables: tuple[str, ...], margin: Margin, columns: list[Any], *, called: str) -> _Given:
+    """A margin with positive numbers, one for each level; `columns` are those of the data."""
+    if not isinstance(margin, Mapping | pd.Series):
+        raise CalibrationError(
+            f"{called} must give the target of each level, by level, as {EXAMPLE} does; got {type(margin).__name__}."
+        )
+    if len(margin) == 0:
+        raise CalibrationError(f"{called} must have a target for each level; it is empty.")
+    if isinstance(margin, pd.Series):
+        by_level = _ordered(variables, margin, columns, called)
+    else:
+        by_level = _series(variables, margin, called)
+    numbers = _positive(by_level, called)
+    is_share = bool(abs(numbers.sum() - 1) <= SHARE_SUM)
+    if not is_share and numbers.max() < 1:
+        raise CalibrationError(
+            f"{called} must be shares that add to 1 or counts; the targets add to {numbers.sum():.6g}. Rescale them."
+        )
+    return _Given(called, variables, numbers, is_share)
+
+
+def _ordered(variables: tuple[str, ...], margin: pd.Series[float], columns: list[Any], called: str) -> pd.Series[float]:
     """A margin whose index levels are in the order of the variables, where the index names them."""
     names = list(margin.index.names)
     if len(variables) > 1 and set(names) == set(variables):
         ordered: pd.Series[float] = margin.reorder_levels([names.index(name) for name in variables])
         return ordered
-    stray = [name for name, own in zip(names, variables, strict=False) if name in columns and name != own]
-    if stray:
+    pairs = zip(names, variables, strict=False)
+    if any(name in columns and name != variable for name, variable in pairs):
         raise CalibrationError(
-            f"`margins[{'/'.join(variables)!r}]` must be targets of {' and '.join(variables)}; its index is called "
+            f"{called} must be targets of {' and '.join(variables)}; its index is called "
             f"{', '.join(map(str, names))}. Give them under that name, or rename the index (rename_axis)."
         )
     return margin
 
 
-def _shares_or_counts(variables: tuple[str, ...], margin: Margin, columns: list[Any]) -> tuple[pd.Series[float], bool]:
-    """A margin as a Series of positive numbers, and whether it holds shares; `columns` are those of the data."""
-    name = "/".join(variables)
-    if not isinstance(margin, Mapping | pd.Series):
+def _series(variables: tuple[str, ...], margin: Mapping[Any, float], called: str) -> pd.Series[Any]:
+    """A mapping as a Series by level; by combination of levels, in a joint margin."""
+    levels = list(margin)
+    numbers = [margin[level] for level in levels]
+    if len(variables) == 1:
+        return pd.Series(numbers, index=pd.Index(levels))
+    if not all(isinstance(level, tuple) and len(level) == len(variables) for level in levels):
         raise CalibrationError(
-            f"`margins[{name!r}]` must give the target of each level, by level, as {EXAMPLE} does; got "
-            f"{type(margin).__name__}."
+            f"{called} must be indexed by {len(variables)} levels; its index has "
+            f"{len(levels[0]) if isinstance(levels[0], tuple) else 1}, as {levels[0]!r}. Use tuples as keys."
         )
-    if len(margin) == 0:
-        raise CalibrationError(f"`margins[{name!r}]` must have a target for each level; it is empty.")
-    if isinstance(margin, pd.Series):
-        total = _ordered(variables, margin, columns)
-    else:
-        levels = list(margin)
-        if len(variables) > 1 and not all(isinstance(at, tuple) and len(at) == len(variables) for at in levels):
-            raise CalibrationError(
-                f"`margins[{name!r}]` must be indexed by {len(variables)} levels; its index has "
-                f"{len(levels[0]) if isinstance(levels[0], tuple) else 1}, as {levels[0]!r}. Use tuples as keys."
-            )
-        index = pd.MultiIndex.from_tuples(levels) if len(variables) > 1 else pd.Index(levels)
-        total = pd.Series([margin[level] for level in levels], index=index)
-    switches = [level for level, target in total.items() if isinstance(target, bool | np.bool_)]
+    return pd.Series(numbers, index=pd.MultiIndex.from_tuples(levels))
+
+
+def _positive(by_level: pd.Series[Any], called: str) -> pd.Series[float]:
+    """Positive numbers, one for each level."""
+    switches = [level for level, target in by_level.items() if isinstance(target, bool | np.bool_)]
     if switches:
-        raise CalibrationError(f"`margins[{name!r}]` must hold numbers; {shown(switches[0])} has True or False.")
+        raise CalibrationError(f"{called} must hold numbers; {shown(switches[0])} has True or False.")
     try:
-        total = total.astype(float)
+        numbers = by_level.astype(float)
     except (TypeError, ValueError) as error:
-        raise CalibrationError(f"`margins[{name!r}]` must hold numbers; {error}.") from error
-    if total.index.has_duplicates:
-        twice = total.index[int(total.index.duplicated().argmax())]
-        raise CalibrationError(f"`margins[{name!r}]` must have one target per level; {shown(twice)} occurs twice.")
-    wrong = ~(np.isfinite(total.to_numpy()) & (total.to_numpy() > 0))
+        raise CalibrationError(f"{called} must hold numbers; {error}.") from error
+    if numbers.index.has_duplicates:
+        twice = numbers.index[int(numbers.index.duplicated().argmax())]
+        raise CalibrationError(f"{called} must have one target per level; {shown(twice)} occurs twice.")
+    wrong = ~(np.isfinite(numbers.to_numpy()) & (numbers.to_numpy() > 0))
     if wrong.any():
-        level = total.index[int(wrong.argmax())]
+        at = int(wrong.argmax())
         raise CalibrationError(
-            f"`margins[{name!r}]` must be positive; {shown(level)} has target {total.iloc[int(wrong.argmax())]:g}. "
+            f"{called} must be positive; {shown(numbers.index[at])} has target {numbers.iloc[at]:g}. "
             "Give respondents outside the population the weight zero and leave their level out."
         )
-    if abs(total.sum() - 1) <= SHARE_SUM:
-        return total, True
-    if total.max() < 1:
-        raise CalibrationError(
-            f"`margins[{name!r}]` must be shares that add to 1 or counts; the targets add to {total.sum():.6g}. "
-            "Rescale them."
-        )
-    return total, False
+    return numbers
 
 
-def _checked(
-    design: Design, variables: tuple[str, ...], given: pd.Series[float], whole: float, of_shares: bool
-) -> Target:
+def _checked(design: Design, given: _Given, whole: float, argument: str) -> Target:
     """A margin with the (n_rows,) level of each row; every level has data and every row a level."""
-    frame, name = design.frame, "/".join(variables)
-    totals = given / given.sum() * whole
-    for variable in variables:
+    frame = design.frame
+    for variable in given.variables:
         if variable not in frame.columns:
             raise CalibrationError(
-                f"`margins` must name columns of the data; {variable!r} is not among {some(frame.columns)}."
+                f"`{argument}` must name columns of the data; {variable!r} is not among {some(frame.columns)}."
                 f"{did_you_mean(variable, frame.columns)}"
             )
-    if len(variables) > 1 and totals.index.nlevels != len(variables):
+    if len(given.variables) > 1 and given.numbers.index.nlevels != len(given.variables):
         raise CalibrationError(
-            f"`margins[{name!r}]` must be indexed by {len(variables)} levels; its index has {totals.index.nlevels}."
+            f"{given.called} must be indexed by {len(given.variables)} levels; its index has "
+            f"{given.numbers.index.nlevels}."
         )
-    codes = margin_codes(frame, variables, totals)
+    totals = given.numbers / given.numbers.sum() * whole
+    codes = margin_codes(frame, given.variables, totals)
     counted = design.full_weights > 0
-    absent = counted & frame[list(variables)].isna().to_numpy().any(axis=1)
+    _check_every_row(frame, given, codes, counted)
+    _check_every_level(given, codes[counted])
+    return Target(
+        variables=given.variables,
+        totals=totals,
+        codes=np.where(codes < 0, 0, codes),  # only rows of weight zero have none
+        unit=whole / float(given.numbers.sum()),
+        of_shares=given.is_share,
+    )
+
+
+def _check_every_row(frame: pd.DataFrame, given: _Given, codes: IntArray, counted: BoolArray) -> None:
+    """Raise unless every row that counts has a level, and the level a target."""
+    variables = list(given.variables)
+    absent = counted & frame[variables].isna().to_numpy().any(axis=1)
     if absent.any():
         raise CalibrationError(
-            f"`margins[{name!r}]` must be known for every respondent; {name} is missing for {absent.sum()}, first in "
+            f"{given.called} must be known for every respondent; {given.name} is missing for {absent.sum()}, first in "
             f"row {shown(frame.index[int(absent.argmax())])}. Impute it, or make missing a level of its own."
         )
     unmatched = counted & (codes < 0)
     if unmatched.any():
-        found = frame.loc[unmatched, list(variables)].astype(object).value_counts()
-        level = found.index[0] if len(variables) > 1 else found.index[0][0]
-        near = nearest(level, [at for i, at in enumerate(totals.index) if not (counted & (codes == i)).any()])
+        stray = frame.loc[unmatched, variables].astype(object).value_counts()
+        level = stray.index[0] if len(variables) > 1 else stray.index[0][0]
+        targets = enumerate(given.numbers.index)
+        near = nearest(level, [target for i, target in targets if not (counted & (codes == i)).any()])
         hint = "" if near is None else f" Nobody has {shown(near)}, which has a target: is it the same level?"
         raise CalibrationError(
-            f"`margins[{name!r}]` must cover every level in the data; {shown(level)} (n={found.iloc[0]}) has no target"
-            f"{'' if len(found) == 1 else f', nor have {len(found) - 1} more'}. Add a target or recode it "
+            f"{given.called} must cover every level in the data; {shown(level)} (n={stray.iloc[0]}) has no target"
+            f"{'' if len(stray) == 1 else f', nor have {len(stray) - 1} more'}. Add a target or recode it "
             f"before weighting.{hint}"
         )
-    counts = np.bincount(codes[counted], minlength=len(totals))
+
+
+def _check_every_level(given: _Given, codes: IntArray) -> None:
+    """Raise unless every target has respondents, whose (m,) levels are given."""
+    levels = given.numbers.index
+    counts = np.bincount(codes, minlength=len(levels))
     if (counts == 0).any():
-        level = totals.index[int((counts == 0).argmax())]
         raise CalibrationError(
-            f"`margins[{name!r}]` must have respondents for every target; nobody has {shown(level)}. Merge it with a "
-            "neighbouring level."
+            f"{given.called} must have respondents for every target; nobody has "
+            f"{shown(levels[int((counts == 0).argmax())])}. Merge it with a neighbouring level."
         )
-    codes = np.where(codes < 0, 0, codes)  # only rows of weight zero have none
-    return Target(variables, totals, codes, whole / float(given.sum()), of_shares)

@@ -11,8 +11,10 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Calibration, Design, check_design, sum_by_code
 from survey.errors import CalibrationError, did_you_mean, shown, some
-from survey.weighting.margins import Target
+from survey.weighting.margins import Target, check_whole_sample
 from survey.weighting.steps import add_step
+
+MOST_LISTED = 8  # classes that a message lists
 
 
 def adjust_nonresponse(design: Design, *, responded: str, cells: str | Sequence[str] = (), minimum: int = 10) -> Design:
@@ -47,21 +49,16 @@ def adjust_nonresponse(design: Design, *, responded: str, cells: str | Sequence[
     Fuller (2009), Sampling Statistics, ch. 5.1 (variance).
     """
     check_design(design)
-    if design.in_domain is not None:
-        raise CalibrationError(
-            "`design` must not be restricted to a domain: weights are made on the whole sample. Adjust first, then "
-            "call `.domain()`."
-        )
+    check_whole_sample(design, first="Adjust")
     if isinstance(minimum, bool) or not isinstance(minimum, int | np.integer) or minimum < 1:
         raise CalibrationError(f"`minimum` must be at least 1; got {minimum!r}.")
     answered = _answered(design, responded)
-    names = (cells,) if isinstance(cells, str) else tuple(cells) if isinstance(cells, Sequence) else ()
-    if not isinstance(cells, Sequence) or not all(isinstance(name, str) for name in names):
-        raise CalibrationError(f"`cells` must be a column name or a list of them; got {type(cells).__name__}.")
+    names = _names(cells)
     weights = design.full_weights
     target = _classes(design, names, answered, minimum)
     adjusted = _adjusted(weights, target, answered)
-    gap = np.abs(sum_by_code(target.codes, adjusted, len(target.totals)) - target.totals) / weights.sum()
+    reached = sum_by_code(target.codes, adjusted, len(target.totals))
+    gaps = np.abs(reached - target.totals) / weights.sum()
     step = Calibration(
         method="nonresponse",
         margins=(names,),
@@ -70,11 +67,19 @@ def adjust_nonresponse(design: Design, *, responded: str, cells: str | Sequence[
         after=adjusted,
         again=partial(_adjusted, target=target, answered=answered),
         iterations=1,
-        largest_gap=float(gap.max()),
+        largest_gap=float(gaps.max()),
         tolerance=0.0,
         responded=responded,
     )
     return add_step(design, step)
+
+
+def _names(cells: object) -> tuple[str, ...]:
+    """Variables whose combinations are the weighting classes."""
+    names = (cells,) if isinstance(cells, str) else cells
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise CalibrationError(f"`cells` must be a column name or a list of them; got {type(cells).__name__}.")
+    return tuple(names)
 
 
 def _answered(design: Design, responded: str) -> BoolArray:
@@ -86,7 +91,8 @@ def _answered(design: Design, responded: str) -> BoolArray:
         raise CalibrationError(
             f"`responded` must name a column of the data; {given} is not among {some(frame.columns)}.{hint}"
         )
-    column, counted = frame[responded], design.full_weights > 0
+    column = frame[responded]
+    counted = design.full_weights > 0
     missing = counted & column.isna().to_numpy()
     if missing.any():
         raise CalibrationError(
@@ -107,38 +113,43 @@ def _answered(design: Design, responded: str) -> BoolArray:
 
 def _classes(design: Design, names: tuple[str, ...], answered: BoolArray, minimum: int) -> Target:
     """Weighting classes with their estimated sizes; each has enough respondents."""
-    frame, weights = design.frame, design.full_weights
+    weights = design.full_weights
     counted = weights > 0
-    codes: IntArray = np.zeros(len(frame), dtype=np.intp)
+    codes: IntArray = np.zeros(len(design.frame), dtype=np.intp)
     index: pd.Index = pd.Index(["everybody"])
     if names:
-        unknown = [name for name in names if name not in frame.columns]
-        if unknown:
-            raise CalibrationError(
-                f"`cells` must name columns of the data; {unknown} not among {some(frame.columns)}."
-                f"{did_you_mean(unknown[0], frame.columns)}"
-            )
-        absent = counted & frame[list(names)].isna().to_numpy().any(axis=1)
-        if absent.any():
-            raise CalibrationError(
-                f"`cells` must be known for everybody, whether or not they answered; {'/'.join(names)} is missing for "
-                f"{absent.sum()}, first in row {shown(frame.index[int(absent.argmax())])}."
-            )
-        keys = frame.loc[counted, list(names)].astype(object)
-        index = pd.Index(keys[names[0]]) if len(names) == 1 else pd.MultiIndex.from_frame(keys)
-        code, index = pd.factorize(index, sort=True)
-        codes[counted] = code
+        codes[counted], index = _numbered(design.frame, names, counted)
     size = len(index)
     respondents = np.bincount(codes[counted & answered], minlength=size)
     if (respondents < minimum).any():
         small = np.flatnonzero(respondents < minimum)
-        listed = ", ".join(f"{shown(index[i])} ({respondents[i]})" for i in small[:8])
+        listed = ", ".join(f"{shown(index[i])} ({respondents[i]})" for i in small[:MOST_LISTED])
         raise CalibrationError(
             f"`cells` must have at least {minimum} respondents each; {small.size} of {size} classes have fewer: "
-            f"{listed}{', ...' if small.size > 8 else ''}. Merge classes, or lower `minimum` (to 1 at least)."
+            f"{listed}{', ...' if small.size > MOST_LISTED else ''}. Merge classes, or lower `minimum` (to 1 at least)."
         )
     totals = pd.Series(np.bincount(codes[counted], weights=weights[counted], minlength=size), index=index)
-    return Target(names, totals, codes, 1.0, of_shares=False)
+    return Target(variables=names, totals=totals, codes=codes, unit=1.0, of_shares=False)
+
+
+def _numbered(frame: pd.DataFrame, names: tuple[str, ...], counted: BoolArray) -> tuple[IntArray, pd.Index]:
+    """(m,) class of each of the m rows that count, and the classes."""
+    columns = list(names)
+    unknown = [name for name in names if name not in frame.columns]
+    if unknown:
+        raise CalibrationError(
+            f"`cells` must name columns of the data; {unknown} not among {some(frame.columns)}."
+            f"{did_you_mean(unknown[0], frame.columns)}"
+        )
+    absent = counted & frame[columns].isna().to_numpy().any(axis=1)
+    if absent.any():
+        raise CalibrationError(
+            f"`cells` must be known for everybody, whether or not they answered; {'/'.join(names)} is missing for "
+            f"{absent.sum()}, first in row {shown(frame.index[int(absent.argmax())])}."
+        )
+    keys = frame.loc[counted, columns].astype(object)
+    levels = pd.Index(keys[names[0]]) if len(names) == 1 else pd.MultiIndex.from_frame(keys)
+    return pd.factorize(levels, sort=True)
 
 
 def _adjusted(weights: FloatArray, target: Target, answered: BoolArray) -> FloatArray:

@@ -1,19 +1,19 @@
-"""Weighting to population margins: raking, post-stratification and what it did to the weights."""
+"""Weighting to population margins: raking, and post-stratification to the cells of one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
-from survey.design import Calibration, Design, sum_by_code
+from survey.design import Calibration, Design, joint_codes, sum_by_code
 from survey.errors import CalibrationError, shown
-from survey.weighting.auxiliaries import joint_cells, on_cells
-from survey.weighting.feasibility import cell_limits, explain
-from survey.weighting.margins import Margins, Target, check_iterations, checked_margins
+from survey.weighting.feasibility import explain_unmet
+from survey.weighting.margins import Margins, Target, check_iterations, checked_margins, checked_target
 from survey.weighting.steps import REPLICATE_ITERATIONS, add_step
 
 
@@ -46,87 +46,115 @@ def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iter
     """
     check_iterations(tolerance, max_iterations)
     targets = checked_margins(design, margins)
-    cells = joint_cells([(target.codes, len(target.totals)) for target in targets])
-    weights = design.full_weights
-    raked, iterations, gap = _raked(weights, targets, cells, tolerance, max_iterations)
-    if gap > tolerance:
-        raise CalibrationError(_not_met(design, targets, raked, iterations, tolerance))
+    combinations = _combinations(targets)
+    raked = _raked(design.full_weights, combinations, tolerance=tolerance, max_iterations=max_iterations)
+    if raked.gap > tolerance:
+        raise CalibrationError(_not_met(design, targets, raked, tolerance))
     step = Calibration(
         method="rake",
         margins=tuple(target.variables for target in targets),
         targets=tuple(target.totals for target in targets),
-        before=weights,
-        after=raked,
-        again=partial(_raked_again, targets=targets, cells=cells, tolerance=tolerance),
-        iterations=iterations,
-        largest_gap=gap,
+        before=design.full_weights,
+        after=raked.weights,
+        again=partial(_raked_again, combinations=combinations, tolerance=tolerance),
+        iterations=raked.iterations,
+        largest_gap=raked.gap,
         tolerance=tolerance,
         of_shares=targets[0].of_shares,
     )
     return add_step(design, step)
 
 
-def _raked(
-    weights: FloatArray,
-    targets: Sequence[Target],
-    cells: tuple[IntArray, IntArray],
-    tolerance: float,
-    max_iterations: int,
-) -> tuple[FloatArray, int, float]:
-    """(n_rows,) raked weights, passes needed and the largest remaining gap."""
-    cell, first = cells
-    mass = sum_by_code(cell, weights)
-    raked, iterations, gap = _iterate(
-        mass, [target.codes[first] for target in targets], targets, tolerance, max_iterations
+@dataclass(frozen=True, slots=True, eq=False)
+class _Combinations:
+    """Margins on the C combinations of their levels that rows have: raking works on these, not on rows.
+
+    Attributes
+    ----------
+    combination : (n_rows,) combination of each row.
+    levels : per margin, (C,) level of each combination.
+    totals : per margin, (L,) target of each of its L levels.
+    """
+
+    combination: IntArray
+    levels: tuple[IntArray, ...]
+    totals: tuple[FloatArray, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Raked:
+    """Where raking came to.
+
+    Attributes
+    ----------
+    weights : weights, of rows or of combinations.
+    iterations : passes over all margins.
+    gap : largest remaining distance from a target, as a share of the total.
+    """
+
+    weights: FloatArray
+    iterations: int
+    gap: float
+
+
+def _combinations(targets: Sequence[Target]) -> _Combinations:
+    """Combinations of the levels of the margins."""
+    combination, first = joint_codes([target.codes for target in targets], [len(target.totals) for target in targets])
+    return _Combinations(
+        combination=combination,
+        levels=tuple(target.codes[first] for target in targets),
+        totals=tuple(np.asarray(target.totals, dtype=np.float64) for target in targets),
     )
-    factor = np.divide(raked, mass, out=np.zeros_like(mass), where=mass > 0)
-    return weights * factor[cell], iterations, gap
 
 
-def _raked_again(
-    weights: FloatArray, targets: Sequence[Target], cells: tuple[IntArray, IntArray], tolerance: float
-) -> FloatArray:
+def _raked(weights: FloatArray, combinations: _Combinations, *, tolerance: float, max_iterations: int) -> _Raked:
+    """(n_rows,) raked weights; rows of one combination share a factor."""
+    mass = sum_by_code(combinations.combination, weights)
+    raked = _iterate(mass, combinations, tolerance=tolerance, max_iterations=max_iterations)
+    factor = np.divide(raked.weights, mass, out=np.zeros_like(mass), where=mass > 0)
+    return replace(raked, weights=weights * factor[combinations.combination])
+
+
+def _raked_again(weights: FloatArray, combinations: _Combinations, tolerance: float) -> FloatArray:
     """(n_rows,) raked weights of a replicate."""
-    raked, iterations, gap = _raked(weights, targets, cells, tolerance, REPLICATE_ITERATIONS)
-    if gap > tolerance:
+    raked = _raked(weights, combinations, tolerance=tolerance, max_iterations=REPLICATE_ITERATIONS)
+    if raked.gap > tolerance:
         raise CalibrationError(
-            f"`margins` could not be met together: after {iterations} iterations the largest gap is {gap:.3g} of the "
-            f"total (tolerance {tolerance:g}). A replicate may lack combinations of levels that the sample has: "
-            "collapse sparse levels."
+            f"`margins` could not be met together: after {raked.iterations} iterations the largest gap is "
+            f"{raked.gap:.3g} of the total (tolerance {tolerance:g}). A replicate may lack combinations of levels that "
+            "the sample has: collapse sparse levels."
         )
-    return raked
+    return raked.weights
 
 
-def _iterate(
-    mass: FloatArray, codes: Sequence[IntArray], targets: Sequence[Target], tolerance: float, max_iterations: int
-) -> tuple[FloatArray, int, float]:
-    """Raked (C,) cell weights, passes made, and the largest remaining gap as a share of the total."""
-    totals = [target.totals.to_numpy(dtype=np.float64) for target in targets]
-    whole = totals[0].sum()
+def _iterate(mass: FloatArray, combinations: _Combinations, *, tolerance: float, max_iterations: int) -> _Raked:
+    """(C,) raked weights of the combinations.
+
+    A pass brings one margin after the other to its targets, m <- m T_l / sum of m over level l (Deming and Stephan);
+    each undoes a little of those before it, so the gap is taken of all margins at the end of the pass.
+    """
+    margins = list(zip(combinations.levels, combinations.totals, strict=True))
+    whole = combinations.totals[0].sum()
     largest = np.inf
     for iteration in range(1, max_iterations + 1):
-        for code, total in zip(codes, totals, strict=True):
-            reached = sum_by_code(code, mass, total.size)
-            mass = mass * np.divide(total, reached, out=np.zeros_like(total), where=reached > 0)[code]
-        largest = max(
-            float(np.abs(sum_by_code(code, mass, total.size) - total).max() / whole)
-            for code, total in zip(codes, totals, strict=True)
-        )
+        for level, total in margins:
+            reached = sum_by_code(level, mass, total.size)
+            # A level without weight stays without: a replicate may have drawn nobody of it.
+            mass = mass * np.divide(total, reached, out=np.zeros_like(total), where=reached > 0)[level]
+        gaps = [float(np.abs(sum_by_code(level, mass, total.size) - total).max() / whole) for level, total in margins]
+        largest = max(gaps)
         if largest <= tolerance:
-            return mass, iteration, largest
-    return mass, max_iterations, largest
+            return _Raked(mass, iteration, largest)
+    return _Raked(mass, max_iterations, largest)
 
 
-def _not_met(design: Design, targets: Sequence[Target], raked: FloatArray, iterations: int, tolerance: float) -> str:
+def _not_met(design: Design, targets: Sequence[Target], raked: _Raked, tolerance: float) -> str:
     """What to say of raking that did not converge: where it stopped, how far away, and why."""
-    weights = design.full_weights
-    made = on_cells(design.frame, targets, {}, weights)
-    gaps = made.gaps(made.mass(raked))
-    found = explain(made, weights, design.frame, cell_limits(made, weights))
-    slow = " The iteration is slow, not the margins wrong: raise `max_iterations`." * (found.verdict == "feasible")
+    met = explain_unmet(design, targets, raked.weights)
+    slow = " The iteration is slow, not the margins wrong: raise `max_iterations`." * (met.why.verdict == "feasible")
     return (
-        f"`margins` could not be met together: after {iterations} iterations the largest gap is {gaps.max():.3g} of "
-        f"the total, at {made.name(int(gaps.argmax()))} (tolerance {tolerance:g}). {found}{slow}"
+        f"`margins` could not be met together: after {raked.iterations} iterations the largest gap is {met.gap:.3g} of "
+        f"the total, at {met.at} (tolerance {tolerance:g}). {met.why}{slow}"
     )
 
 
@@ -156,11 +184,11 @@ def poststratify(design: Design, targets: pd.Series[float]) -> Design:
             f"{'an index without a name' if isinstance(targets, pd.Series) else type(targets).__name__}. "
             "Use targets.rename_axis('variable')."
         )
-    names = tuple(str(name) for name in targets.index.names)
-    (target,) = checked_margins(design, {names: targets})
+    target = checked_target(design, targets, "targets")
     weights = design.full_weights
     adjusted = _poststratified(weights, target)
-    gap = np.abs(sum_by_code(target.codes, adjusted, len(target.totals)) - target.totals) / target.totals.sum()
+    reached = sum_by_code(target.codes, adjusted, len(target.totals))
+    gaps = np.abs(reached - target.totals) / target.totals.sum()
     step = Calibration(
         method="poststratify",
         margins=(target.variables,),
@@ -169,7 +197,7 @@ def poststratify(design: Design, targets: pd.Series[float]) -> Design:
         after=adjusted,
         again=partial(_poststratified, target=target),
         iterations=1,
-        largest_gap=float(gap.max()),
+        largest_gap=float(gaps.max()),
         tolerance=0.0,
         of_shares=target.of_shares,
     )

@@ -59,7 +59,7 @@ def replicate(
     (1990), J. Official Statistics 6:223; Fay and Train (1995). R equivalent: survey::as.svrepdesign.
     """
     check_design(design)
-    check_choice(kind, ReplicateKind, "kind", DesignError)
+    check_choice(kind, ReplicateKind, "kind", error=DesignError)
     if design.replicates is not None:
         raise DesignError("`design` has replicate weights already. Start from the design they were made from.")
     known = rho is None or (isinstance(rho, int | float | np.number) and 0 <= rho < 1)
@@ -68,13 +68,13 @@ def replicate(
             f'`rho` is Fay\'s coefficient, from 0 to below 1, for kind="Fay" alone; got {rho!r} for {kind!r}.'
         )
     stage = design.stages[0]
-    psu, stratum_of = _psus(stage)
     single = (stage.n_h < 2) & (stage.fraction < 1)
     if single.any():
         raise DesignError(
             f"`design` must have two PSUs in every stratum to be replicated; "
             f"{shown(stage.stratum_labels[single][0])} has one. Merge strata first."
         )
+    psu, stratum_of = _psus(stage)
     if kind == "bootstrap":
         if not isinstance(rng, np.random.Generator):
             raise DesignError(
@@ -82,7 +82,7 @@ def replicate(
                 f"got {rng!r}."
             )
         _check_size(psu.size, _at_least_two(replicates))
-        factors, scale, rscales = _bootstrap(stage, stratum_of, replicates, rng)
+        factors, scale, rscales = _bootstrap(stage, stratum_of, replicates, rng=rng)
     elif kind == "JK1":
         _check_size(psu.size, stratum_of.size)
         factors, scale, rscales = _jackknife_one(stage, stratum_of)
@@ -94,12 +94,21 @@ def replicate(
         factors, scale, rscales = _successive(stage, stratum_of, replicates)
     else:
         factors, scale, rscales = _balanced(stage, stratum_of, rho or 0.0)
-    before = weights = design.base_weights[:, None] * factors[psu]
+    before = design.base_weights[:, None] * factors[psu]
+    weights = before
     for step in design.calibrations:
         weights = recalibrate(step, weights)
-    before.flags.writeable = weights.flags.writeable = rscales.flags.writeable = False
-    kept = before if design.calibrations else None
-    return replace(design, replicates=Replicates(kind, weights, scale, rscales, mse, kept))
+    for array in (before, weights, rscales):
+        array.flags.writeable = False
+    replicated = Replicates(
+        kind=kind,
+        weights=weights,
+        scale=scale,
+        rscales=rscales,
+        mse=mse,
+        before=before if design.calibrations else None,
+    )
+    return replace(design, replicates=replicated)
 
 
 def _at_least_two(replicates: int) -> int:
@@ -126,7 +135,7 @@ def _psus(stage: Stage) -> tuple[IntArray, IntArray]:
 
 
 def _bootstrap(
-    stage: Stage, stratum_of: IntArray, size: int, rng: np.random.Generator
+    stage: Stage, stratum_of: IntArray, size: int, *, rng: np.random.Generator
 ) -> tuple[FloatArray, float, FloatArray]:
     """(P, R) factors 1 - l + l n_h / (n_h - 1) t with t counts of n_h - 1 draws and l = sqrt(1 - f_h)."""
     factors = np.empty((stratum_of.size, size))
@@ -195,14 +204,16 @@ def _successive(stage: Stage, stratum_of: IntArray, size: int) -> tuple[FloatArr
             f"{matrix.shape[0]}."
         )
     chain = _chain(stratum_of.size, size - 1)
-    here, following = np.empty(stratum_of.size, dtype=np.intp), np.empty(stratum_of.size, dtype=np.intp)
+    row = np.empty(stratum_of.size, dtype=np.intp)
+    following = np.empty(stratum_of.size, dtype=np.intp)
     used = 0
     for h in range(stage.n_h.size):
         members = np.flatnonzero(stratum_of == h)
         rows = chain[used : used + members.size]
-        here[members], following[members] = rows, np.roll(rows, -1)
+        row[members] = rows
+        following[members] = np.roll(rows, -1)  # closed to a circle
         used += members.size
-    factors = 1 + 2**-1.5 * (matrix[here] - matrix[following])
+    factors = 1 + 2**-1.5 * (matrix[row] - matrix[following])
     remaining = np.sqrt(1 - stage.fraction)[stratum_of][:, None]
     return 1 + remaining * (factors - 1), 4 / size, np.ones(size)
 
@@ -228,9 +239,9 @@ def hadamard(columns: int) -> FloatArray:
     """
     order = 4 * (columns // 4 + 1)
     while True:
-        made = _hadamard_of(order)
-        if made is not None:
-            return made
+        matrix = _hadamard_of(order)
+        if matrix is not None:
+            return matrix
         order += 4
 
 

@@ -39,6 +39,7 @@ def recalibrate(step: Calibration, weights: FloatArray) -> FloatArray:
     CalibrationError : a replicate cannot meet the targets, as where it drops everybody of a level.
     """
     adjusted = np.empty_like(weights)
+    # Shares are of each replicate's own sum of weights, so that totals vary with it as they would in another sample.
     size = weights.sum(axis=0) / step.before.sum() if step.of_shares else np.ones(weights.shape[1])
     for r in range(weights.shape[1]):
         try:

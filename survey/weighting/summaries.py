@@ -9,7 +9,7 @@ import pandas as pd
 
 from survey.arrays import FloatArray
 from survey.design import Design, check_design, sum_by_code
-from survey.weighting.margins import Margins, checked_margins
+from survey.weighting.margins import Margins, Target, checked_margins
 
 
 def weight_summary(design: Design) -> pd.DataFrame:
@@ -58,8 +58,8 @@ def calibration_summary(design: Design) -> pd.DataFrame:
     check_design(design)
     rows = []
     for number, step in enumerate(design.calibrations, start=1):
-        kept = step.after > 0
-        ratio = step.after[kept] / step.before[kept]
+        weighted = step.after > 0
+        ratio = step.after[weighted] / step.before[weighted]
         rows.append(
             {
                 "step": number,
@@ -68,7 +68,7 @@ def calibration_summary(design: Design) -> pd.DataFrame:
                 "iterations": step.iterations,
                 "largest_gap": step.largest_gap,
                 "tolerance": step.tolerance,
-                "n": int(kept.sum()),
+                "n": int(weighted.sum()),
                 "g_min": ratio.min(),
                 "g_max": ratio.max(),
                 "deff_before": kish_deff(step.before),
@@ -96,27 +96,27 @@ def margin_table(design: Design, targets: Margins) -> pd.DataFrame:
     CalibrationError : as for `rake`.
     """
     check_design(design)
-    parts = []
-    for target in checked_margins(replace(design, in_domain=None), targets):
-        counted = design.weights > 0
-        size = len(target.totals)
-        n = np.bincount(target.codes[counted], minlength=size)
-        weighted = sum_by_code(target.codes, design.weights, size)
-        shares = (target.totals / target.totals.sum()).to_numpy()
-        parts.append(
-            pd.DataFrame(
-                {
-                    "variable": "/".join(target.variables),
-                    "level": [
-                        str(level) if not isinstance(level, tuple) else "/".join(map(str, level))
-                        for level in target.totals.index
-                    ],
-                    "n": n,
-                    "unweighted": n / n.sum(),
-                    "weighted": weighted / weighted.sum(),
-                    "target": shares,
-                    "gap": weighted / weighted.sum() - shares,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+    # Whole margins against the weights in use: in a domain the shares are those of the domain.
+    whole = replace(design, in_domain=None)
+    tables = [_margin_rows(target, design.weights) for target in checked_margins(whole, targets, "targets")]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _margin_rows(target: Target, weights: FloatArray) -> pd.DataFrame:
+    """Rows of `margin_table` for one margin."""
+    size = len(target.totals)
+    n = np.bincount(target.codes[weights > 0], minlength=size)
+    weighted = sum_by_code(target.codes, weights, size)
+    shares = (target.totals / target.totals.sum()).to_numpy()
+    levels = ["/".join(map(str, level)) if isinstance(level, tuple) else str(level) for level in target.totals.index]
+    return pd.DataFrame(
+        {
+            "variable": "/".join(target.variables),
+            "level": levels,
+            "n": n,
+            "unweighted": n / n.sum(),
+            "weighted": weighted / weighted.sum(),
+            "target": shares,
+            "gap": weighted / weighted.sum() - shares,
+        }
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Protocol
 
@@ -15,8 +15,8 @@ from survey.arrays import BoolArray, FloatArray
 from survey.design import Calibration, Design, check_design
 from survey.errors import CalibrationError
 from survey.weighting.auxiliaries import on_cells
-from survey.weighting.feasibility import cell_limits, explain
-from survey.weighting.margins import Margins, checked_margins
+from survey.weighting.feasibility import Bounds, cell_limits, explain
+from survey.weighting.margins import Margins, check_whole_sample, checked_margins
 from survey.weighting.raking import rake
 from survey.weighting.steps import REPLICATE_ITERATIONS, add_step
 from survey.weighting.summaries import kish_deff, margin_table
@@ -64,15 +64,10 @@ def trim(
     """
     check_design(design)
     bounds = _range(lower, upper)
-    check_choice(sharing, Sharing, "sharing", CalibrationError)
-    if design.in_domain is not None:
-        raise CalibrationError(
-            "`design` must not be restricted to a domain: weights are trimmed on the whole sample. Trim first, then "
-            "call `.domain()`."
-        )
-    weights = design.full_weights
-    trimmed, sharers, rounds = _trimmed(weights, bounds, sharing)
-    return design if rounds == 0 else add_step(design, _step(weights, trimmed, sharers, bounds, rounds))
+    check_choice(sharing, Sharing, "sharing", error=CalibrationError)
+    check_whole_sample(design, done="trimmed", first="Trim")
+    trimmed = _trimmed(design.full_weights, bounds, sharing)
+    return design if trimmed.rounds == 0 else add_step(design, _step(design.full_weights, trimmed, bounds))
 
 
 def trim_and_rake(
@@ -111,43 +106,41 @@ def trim_and_rake(
     if isinstance(cycles, bool) or not isinstance(cycles, int | np.integer) or cycles < 1:
         raise CalibrationError(f"`cycles` must be at least 1; got {cycles!r}.")
     base = design.full_weights
-    single = replace(design, replicates=None)
+    single = replace(design, replicates=None)  # replicates take the two steps once, at the end
     raked = rake(single, margins, max_iterations=REPLICATE_ITERATIONS)
     factor = np.ones_like(base)
     step: Calibration | None = None
     for cycle in range(1, cycles + 1):
-        if not _outside(raked.full_weights, bounds, CAP_TOLERANCE).any():
+        weights = raked.full_weights
+        if not _outside(weights, bounds, CAP_TOLERANCE).any():
             break
         try:
-            trimmed, sharers, _ = _trimmed(raked.full_weights, bounds, "repeated")
+            trimmed = _trimmed(weights, bounds, "repeated")
         except CalibrationError as error:
             raise CalibrationError(f"After {cycle - 1} cycles of trimming and raking: {error}") from error
-        factor *= np.divide(trimmed, raked.full_weights, out=np.ones_like(base), where=base > 0)
-        step = _step(base, base * factor * (base.sum() / (base @ factor)), sharers, bounds, cycle)
+        # Raking the base weights times all factors of trimming so far gives the weights of the cycles themselves:
+        # the factors of raking between them are functions of the margins, which the last raking can supply.
+        factor *= np.divide(trimmed.weights, weights, out=np.ones_like(base), where=base > 0)
+        product = base * factor * (base.sum() / (base @ factor))
+        step = _step(base, replace(trimmed, weights=product, rounds=cycle), bounds)
         raked = rake(add_step(single, step), margins, max_iterations=REPLICATE_ITERATIONS)
-    outside = _outside(raked.full_weights, bounds, CAP_TOLERANCE)
-    if outside.any():
-        raise CalibrationError(_not_both(design, margins, raked.full_weights, bounds, cycles))
+    if _outside(raked.full_weights, bounds, CAP_TOLERANCE).any():
+        raise CalibrationError(_not_both(design, margins, raked.full_weights, bounds, cycles=cycles))
     if design.replicates is None:
         return raked
     return rake(design if step is None else add_step(design, step), margins, max_iterations=REPLICATE_ITERATIONS)
 
 
-def _not_both(design: Design, margins: Margins, weights: FloatArray, bounds: tuple[float, float], cycles: int) -> str:
+def _not_both(design: Design, margins: Margins, weights: FloatArray, bounds: Bounds, *, cycles: int) -> str:
     """What to say of cycles that did not converge: how far outside weights are, and whether any could be inside."""
     outside = _outside(weights, bounds, CAP_TOLERANCE)
-    made = on_cells(design.frame, checked_margins(design, margins), {}, design.full_weights)
-    limits = cell_limits(made, design.full_weights, lower=bounds[0], upper=bounds[1])
-    found = explain(made, design.full_weights, design.frame, limits)
+    auxiliary = on_cells(design, checked_margins(design, margins))
+    why = explain(design, auxiliary, cell_limits(design, auxiliary, lower=bounds[0], upper=bounds[1]))
+    slow = "Weights in the range can meet the margins: raise `cycles`, or widen the range."
     return (
         f"`lower` and `upper` could not be met together with `margins`: after {cycles} cycles {outside.sum()} weights "
         f"are outside {bounds[0]:g} to {bounds[1]:g}, which run from {weights[weights > 0].min():.6g} to "
-        f"{weights.max():.6g}. "
-        + (
-            "Weights in the range can meet the margins: raise `cycles`, or widen the range."
-            if found.verdict == "feasible"
-            else str(found)
-        )
+        f"{weights.max():.6g}. {slow if why.verdict == 'feasible' else why}"
     )
 
 
@@ -179,37 +172,58 @@ def trimming_table(
     """
     check_design(design)
     functions = _functions(estimates)
-    highest = list(caps) if isinstance(caps, Iterable) else []
-    if not isinstance(caps, Iterable) or not all(_is_number(cap) for cap in highest):
-        raise CalibrationError(f"`caps` must be a list of highest weights, as [2, 3, 5]; got {caps!r}.")
-    untrimmed: dict[str, pd.DataFrame] = {}
+    highest = _highest(caps, design.full_weights)
+    untrimmed = {name: _tidy(function(design), name) for name, function in functions.items()}
     parts = []
-    for cap in (np.inf, *map(float, highest)):
+    for cap in (np.inf, *highest):
         trimmed = design if np.isinf(cap) else trim(design, upper=cap)
-        gaps = margin_table(trimmed, margins)
-        worst = gaps.iloc[int(gaps["gap"].abs().to_numpy().argmax())]
-        facts = {
-            "cap": cap,
-            "n_trimmed": int((design.full_weights > cap).sum()),
-            "deff_kish": kish_deff(trimmed.full_weights),
-            "largest_gap": abs(worst["gap"]),
-            "gap_at": f"{worst['variable']}={worst['level']}",
-        }
+        facts = _cap_facts(design, trimmed, margins, cap)
         for name, function in functions.items():
-            tidy = _tidy(function(trimmed), name)
-            labels = tidy.iloc[:, : list(tidy.columns).index("estimate")]
-            before = untrimmed.setdefault(name, tidy)
-            if not labels.equals(before.iloc[:, : labels.shape[1]]):
-                raise CalibrationError(
-                    f"`estimates[{name!r}]` must give the same rows at every cap; they differ at {cap:g}."
-                )
-            moved = tidy["estimate"] - before["estimate"]
-            found = labels.assign(estimate=tidy["estimate"], movement=moved, std_error=tidy["std_error"])
-            parts.append(pd.DataFrame({**facts, "name": name}, index=found.index).join(found))
+            tidy = untrimmed[name] if np.isinf(cap) else _tidy(function(trimmed), name)
+            moved = _moved(tidy, untrimmed[name], name, cap)
+            parts.append(pd.DataFrame({**facts, "name": name}, index=moved.index).join(moved))
         if not functions:
             parts.append(pd.DataFrame(facts, index=[0]))
     table = pd.concat(parts, ignore_index=True)
     return table[[name for name in table if name not in NUMBERS] + [name for name in NUMBERS if name in table]]
+
+
+def _highest(caps: object, weights: FloatArray) -> list[float]:
+    """Highest weights to try, checked: none of them too low for the weights to keep their sum."""
+    listed = list(caps) if isinstance(caps, Iterable) else []
+    if not isinstance(caps, Iterable) or not all(_is_number(cap) and cap > 0 for cap in listed):
+        raise CalibrationError(f"`caps` must be a list of highest weights, as [2, 3, 5]; got {caps!r}.")
+    size = np.count_nonzero(weights)
+    total = weights.sum()
+    too_low = [cap for cap in listed if size * cap < total]
+    if too_low:
+        raise CalibrationError(
+            f"`caps` must be at least the mean weight, {total / size:.6g}, for the weights to keep their sum; got "
+            f"{too_low[0]:g}. Leave it out."
+        )
+    return [float(cap) for cap in listed]
+
+
+def _cap_facts(design: Design, trimmed: Design, margins: Margins, cap: float) -> dict[str, object]:
+    """What a cap did to the weights, as columns of `trimming_table`."""
+    gaps = margin_table(trimmed, margins)
+    worst = gaps.iloc[int(gaps["gap"].abs().to_numpy().argmax())]
+    return {
+        "cap": cap,
+        "n_trimmed": int((design.full_weights > cap).sum()),
+        "deff_kish": kish_deff(trimmed.full_weights),
+        "largest_gap": abs(worst["gap"]),
+        "gap_at": f"{worst['variable']}={worst['level']}",
+    }
+
+
+def _moved(tidy: pd.DataFrame, untrimmed: pd.DataFrame, name: str, cap: float) -> pd.DataFrame:
+    """Labels and numbers of estimates under a cap, and what they differ by from those without."""
+    labels = tidy.iloc[:, : list(tidy.columns).index("estimate")]
+    if not labels.equals(untrimmed.iloc[:, : labels.shape[1]]):
+        raise CalibrationError(f"`estimates[{name!r}]` must give the same rows at every cap; they differ at {cap:g}.")
+    movement = tidy["estimate"] - untrimmed["estimate"]
+    return labels.assign(estimate=tidy["estimate"], movement=movement, std_error=tidy["std_error"])
 
 
 def _functions(estimates: object) -> dict[str, Callable[[Design], Tidy]]:
@@ -223,13 +237,13 @@ def _functions(estimates: object) -> dict[str, Callable[[Design], Tidy]]:
     return dict(functions)
 
 
-def _tidy(made: object, name: str) -> pd.DataFrame:
+def _tidy(estimate: object, name: str) -> pd.DataFrame:
     """Tidy frame of what a function of a design gave."""
-    frame = made.tidy() if hasattr(made, "tidy") else None
+    frame = estimate.tidy() if hasattr(estimate, "tidy") else None
     if not isinstance(frame, pd.DataFrame) or not {"estimate", "std_error"} <= set(frame.columns):
         raise CalibrationError(
             f"`estimates[{name!r}]` must give an estimate, with a tidy frame that has estimate and std_error; it gave "
-            f"{type(made).__name__}."
+            f"{type(estimate).__name__}."
         )
     return frame
 
@@ -239,14 +253,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and not np.isnan(value)
 
 
-def _range(lower: float | None, upper: float | None) -> tuple[float, float]:
+def _range(lower: float | None, upper: float | None) -> Bounds:
     """Lowest and highest weight, checked."""
-    given = [one for one in (lower, upper) if one is not None]
-    low, high = (
-        (0.0 if lower is None else float(lower), np.inf if upper is None else float(upper))
-        if all(_is_number(one) for one in given)
-        else (np.nan, np.nan)
-    )
+    low = 0.0 if lower is None else _number(lower)
+    high = np.inf if upper is None else _number(upper)
     if (lower is None and upper is None) or not 0 <= low < high:
         raise CalibrationError(
             "`lower` and `upper` must be a range of weights of at least zero, and one of them be given; got "
@@ -255,32 +265,44 @@ def _range(lower: float | None, upper: float | None) -> tuple[float, float]:
     return low, high
 
 
-def _outside(weights: FloatArray, bounds: tuple[float, float], tolerance: float = 0.0) -> BoolArray:
+def _number(value: object) -> float:
+    """A number as it is; NaN for anything else."""
+    return float(value) if _is_number(value) else np.nan  # type: ignore[arg-type]  # a number
+
+
+def _outside(weights: FloatArray, bounds: Bounds, tolerance: float = 0.0) -> BoolArray:
     """(n,) positive weights below or above the range."""
     low, high = bounds
     return (weights > 0) & ((weights < low * (1 - tolerance)) | (weights > high * (1 + tolerance)))
 
 
-def _trimmed(weights: FloatArray, bounds: tuple[float, float], sharing: Sharing) -> tuple[FloatArray, BoolArray, int]:
-    """(n,) trimmed weights, (n,) who shared, and rounds: 0, 1, or 2 where the first pushed others out of the range."""
-    outside = _outside(weights, bounds)
-    if not outside.any():
-        return weights, weights > 0, 0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trimmed:
+    """What trimming came to.
+
+    Attributes
+    ----------
+    weights : (n,) weights.
+    sharers : (n,) rows that the trimmed weight was shared among.
+    rounds : 0 where none was outside, 1, or 2 where the first round pushed others out of the range.
+    """
+
+    weights: FloatArray
+    sharers: BoolArray
+    rounds: int
+
+
+def _trimmed(weights: FloatArray, bounds: Bounds, sharing: Sharing) -> _Trimmed:
+    """Trim (n,) weights to a range and share what was cut off, or added, among the others."""
     low, high = bounds
     live = weights > 0
-    total, size = weights.sum(), np.count_nonzero(live)
-    if not size * low <= total <= size * high:
-        raise CalibrationError(
-            f"`lower` and `upper` must leave room for the sum of the weights: {size} respondents with weights from "
-            f"{low:g} to {high:g} cannot add up to {total:.6g}, which is {total / size:.6g} each. Widen the range."
-        )
+    outside = _outside(weights, bounds)
+    if not outside.any():
+        return _Trimmed(weights, live, rounds=0)
     sharers = live & ~outside
+    _check_room(weights, sharers, bounds)
+    total = weights.sum()
     clipped = np.where(live, np.clip(weights, low, high), 0.0)
-    if not sharers.any():
-        raise CalibrationError(
-            f"`lower` and `upper` must leave someone to share the trimmed weight: all {size} weights are outside "
-            f"{low:g} to {high:g}. Widen the range."
-        )
     shared = clipped + sharers * ((total - clipped.sum()) / np.count_nonzero(sharers))
     if sharing == "once":
         if (shared < 0).any():
@@ -288,15 +310,42 @@ def _trimmed(weights: FloatArray, bounds: tuple[float, float], sharing: Sharing)
                 f"`lower`={low:g} takes more weight than the others have: {(shared < 0).sum()} would be negative. "
                 'Lower it, or use sharing="repeated".'
             )
-        return shared, sharers, 1
+        return _Trimmed(shared, sharers, rounds=1)
     if not _outside(shared, bounds).any():
-        return shared, sharers, 1
-    room = (high - shared if (shared > high).any() else shared - low)[live]
-    left = _levelled(room, size * high - total if (shared > high).any() else total - size * low)
-    result = np.zeros_like(weights)
-    result[live] = high - left if (shared > high).any() else low + left
-    inside = live & (result > low) & (result < high)
-    return result, inside if inside.any() else live, 2
+        return _Trimmed(shared, sharers, rounds=1)
+    levelled = np.zeros_like(weights)
+    levelled[live] = _within(shared[live], total, bounds)
+    inside = live & (levelled > low) & (levelled < high)
+    return _Trimmed(levelled, inside if inside.any() else live, rounds=2)
+
+
+def _check_room(weights: FloatArray, sharers: BoolArray, bounds: Bounds) -> None:
+    """Raise unless weights in the range can add up to what they do now, and someone can share what is cut off."""
+    low, high = bounds
+    total = weights.sum()
+    size = np.count_nonzero(weights > 0)
+    if not size * low <= total <= size * high:
+        raise CalibrationError(
+            f"`lower` and `upper` must leave room for the sum of the weights: {size} respondents with weights from "
+            f"{low:g} to {high:g} cannot add up to {total:.6g}, which is {total / size:.6g} each. Widen the range."
+        )
+    if not sharers.any():
+        raise CalibrationError(
+            f"`lower` and `upper` must leave someone to share the trimmed weight: all {size} weights are outside "
+            f"{low:g} to {high:g}. Widen the range."
+        )
+
+
+def _within(shared: FloatArray, total: float, bounds: Bounds) -> FloatArray:
+    """(m,) weights in the range that add up to the total, some of which sharing had pushed out of it.
+
+    Sharing moves all weights the same way, up or down, so only one end of the range is passed: the room that is left
+    below the upper end, or above the lower one, is what endless rounds level.
+    """
+    low, high = bounds
+    if (shared > high).any():
+        return high - _levelled(high - shared, shared.size * high - total)
+    return low + _levelled(shared - low, total - shared.size * low)
 
 
 def _levelled(room: FloatArray, left: float) -> FloatArray:
@@ -308,10 +357,9 @@ def _levelled(room: FloatArray, left: float) -> FloatArray:
     return result
 
 
-def _step(
-    before: FloatArray, after: FloatArray, sharers: BoolArray, bounds: tuple[float, float], rounds: int
-) -> Calibration:
+def _step(before: FloatArray, trimmed: _Trimmed, bounds: Bounds) -> Calibration:
     """Record of a trimming."""
+    after = trimmed.weights
     excess = np.where(after > 0, np.maximum(after - bounds[1], bounds[0] - after), 0.0).max(initial=0.0)
     return Calibration(
         method="trim",
@@ -319,12 +367,12 @@ def _step(
         targets=(),
         before=before,
         after=after,
-        again=partial(_trimmed_again, before=before, after=after, sharers=sharers),
-        iterations=rounds,
+        again=partial(_trimmed_again, before=before, after=after, sharers=trimmed.sharers),
+        iterations=trimmed.rounds,
         largest_gap=float(max(excess, 0.0) / after.sum()),
         tolerance=0.0,
         bounds=bounds,
-        sharers=sharers,
+        sharers=trimmed.sharers,
     )
 
 
@@ -341,6 +389,6 @@ def _trimmed_again(weights: FloatArray, before: FloatArray, after: FloatArray, s
             "`lower` and `upper` must leave someone to share the trimmed weight; a replicate counts nobody whose "
             "weight is within the range. Widen it."
         )
-    kept: FloatArray = weights * ratio
-    trimmed: FloatArray = kept + times * ((weights.sum() - kept.sum()) / times.sum())
+    scaled: FloatArray = weights * ratio
+    trimmed: FloatArray = scaled + times * ((weights.sum() - scaled.sum()) / times.sum())
     return trimmed

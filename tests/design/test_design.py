@@ -50,6 +50,8 @@ def changed(column: str, row: int, value: Any) -> pd.DataFrame:
             {"strata": "h", "psu": "psu"},
             "`psu` must lie within one stratum; 'psu' = 1 occurs in strata 'north'",
         ),
+        (frame(), {"psu": "psu", "ssu": "house"}, "`ssu` must name a column of the data; 'house' is not among"),
+        (frame(), {"psu": "house", "ssu": "psu"}, "`psu` must name a column of the data; 'house' is not among"),
         (frame(), {"ssu": "psu"}, "`ssu` names units below the PSUs, but `psu` is None"),
         (frame(), {"psu": "psu", "strata": ["h", "g"]}, "`strata` names 2 stages, but the design has 1"),
         (frame(), {"fpc": "h"}, "`fpc` must be numeric"),

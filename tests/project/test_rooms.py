@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("codes", "stages", "columns", "replicates", "domains", "calibrations", "design", "cells", "grouping"),
     ),
     "weighting": (
-        *("margins", "auxiliaries", "contradictions", "feasibility", "steps", "summaries"),
+        *("margins", "auxiliaries", "programs", "contradictions", "feasibility", "steps", "summaries"),
         *("raking", "calibration", "trimming", "nonresponse", "replication"),
     ),
     "estimation": (

@@ -180,6 +180,29 @@ def test_margins_of_another_form_are_refused(margins: Any, message: str) -> None
         survey.rake(design(), margins)
 
 
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (
+            pd.Series({"m": 0.5, "f": 0.4, "x": 0.1}).rename_axis("sex"),
+            "^`targets` must have respondents for every tar",
+        ),
+        (pd.Series({"m": 1.0}).rename_axis("sex"), r"^`targets` must cover every level in the data; 'f' \(n=5\)"),
+        (pd.Series(SEX).rename_axis("gender"), "^`targets` must name columns of the data; 'gender' is not among"),
+        (pd.Series({"m": 0.5, "f": 0.4}).rename_axis("sex"), "^`targets` must be shares that add to 1 or counts"),
+        (pd.Series({"m": 1.5, "f": -0.5}).rename_axis("sex"), "^`targets` must be positive; 'f' has target -0.5"),
+    ],
+)
+def test_targets_are_called_targets(targets: pd.Series[float], message: str) -> None:
+    """`poststratify` and `margin_table` have no argument `margins` that they could complain of."""
+    with pytest.raises(survey.CalibrationError, match=message):
+        survey.poststratify(design(), targets)
+    name = str(targets.index.name)
+    in_table = message.replace("`targets`", "`targets" + rf"(\['{name}'\])?`")
+    with pytest.raises(survey.CalibrationError, match=in_table):
+        survey.margin_table(design(), {name: targets})
+
+
 @pytest.mark.parametrize("percent", [{"m": 52.6, "f": 47.4}, {"m": 52.5, "f": 47.4}, {"m": 100 / 3, "f": 200 / 3}])
 def test_percentages_are_no_counts(percent: dict[str, float]) -> None:
     message = "must be shares that add to 1 or counts; these add to .* as percentages do, and the weights to 20. Divide"

@@ -348,6 +348,11 @@ def test_the_table_shows_what_each_cap_costs() -> None:
             r"`caps` must be a list of highest weights, .*; got 2.0",
         ),
         (lambda d: loose.trimming_table(d, {"g": GROUPS}, ["a"]), r"`caps` must be a list of .*; got \['a'\]"),
+        (lambda d: loose.trimming_table(d, {"g": GROUPS}, [-1.0]), r"`caps` must be a list of .*; got \[-1.0\]"),
+        (
+            lambda d: loose.trimming_table(d, {"g": GROUPS}, [9.0, 1e-3]),
+            "`caps` must be at least the mean weight, .*, for the weights to keep their sum; got 0.001",
+        ),
         (
             lambda d: loose.trimming_table(d, {"g": GROUPS}, [2.0], estimates=[survey.mean]),
             "`estimates` must map names to functions of a design, as .*; got list",
