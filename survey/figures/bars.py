@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -77,30 +78,30 @@ def composition(
     shades = shades_of(levels, colours, scale)
     panels = frame[panel].astype(str) if panel in frame.columns else pd.Series("", index=frame.index)
     keys = list(zip(panels, frame[group].astype(str), strict=True))
-    shares, shown, bases = _matrix(frame, keys, level, levels)
+    bars = _bars(frame, keys, level, levels)
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
-        order = list(dict.fromkeys(keys))
-        blocks = {name: [label for block, label in order if block == name] for name in in_order(panels)}
-        order = [(name, label) for name, labels in blocks.items() for label in labels]
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
+        blocks = {name: [label for block, label in bars if block == name] for name in in_order(panels)}
+        in_blocks = [bars[name, label] for name, labels in blocks.items() for label in labels]
         rows = stack_rows(blocks, gutter=1.75, pad=0.16)
-        columns = _base_column(order, bases)
+        columns = _base_column(in_blocks)
         left, right = draw_rows(ax, rows, columns)
+
         room = WIDTH - 2 * MARGIN - left - right
-        tiled = any(_partly_hidden(shares[key], shown[key]) for key in order)
-        tile = TILE / (room - TILE) if tiled else 0.0
-        ax.set_xlim(0, 1 + tile)
+        tile = TILE / (room - TILE) if any(bar.partly_hidden for bar in in_blocks) else 0.0
         width = room / (1 + tile)
-        for row, key in zip((row for row in rows if not row.header), order, strict=True):
-            drawn = np.where(shown[key], shares[key], 0.0) if shown[key].any() else shares[key]
+        ax.set_xlim(0, 1 + tile)
+        for row, bar in zip((row for row in rows if not row.header), in_blocks, strict=True):
+            drawn = np.where(bar.shown, bar.shares, 0.0) if bar.shown.any() else bar.shares
             start = np.concatenate([[0.0], np.cumsum(drawn)])
-            _segments(ax, row, start[:-1], drawn, shown[key], shades, width)
-            if _partly_hidden(shares[key], shown[key]):
-                _hidden_tile(ax, row, float(start[-1]), tile)
+            _segments(ax, row, _Bar(drawn, bar.shown, bar.base), start[:-1], shades=shades, width=width)
+            if bar.partly_hidden:
+                _hidden_tile(ax, row, start=float(start[-1]), width=tile)
         _no_axis(ax)
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=rows[-1].at + rows[-1].height / 2,
             left=left,
             right=right,
@@ -152,29 +153,31 @@ def likert(
         )
     middle = len(levels) / 2 if neutral is None else levels.index(neutral) + 0.5
     shades = shades_of(levels, colours)
-    keys = [("", name) for name in frame[item].astype(str)]
-    shares, shown, bases = _matrix(frame, keys, level, levels)
-    order = list(dict.fromkeys(keys))
+    bars = _bars(frame, [("", name) for name in frame[item].astype(str)], level, levels)
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
-        rows = stack_rows({"": [label for _, label in order]}, gutter=2.0, pad=0.16, least=0.38)
-        columns = _columns(order, shares, shown, bases)
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
+        rows = stack_rows({"": [label for _, label in bars]}, gutter=2.0, pad=0.16, least=0.38)
+        columns = _columns(list(bars.values()))
         left, right = draw_rows(ax, rows, columns)
-        starts = {key: _diverging_starts(shares[key], middle) for key in order}
-        room = (text_width("100%", SMALL_SIZE) + 0.1) / (WIDTH - 2 * MARGIN - left - right)
+
+        # The sums at both ends need room, as a share of the inches between the labels and the columns.
+        inches = WIDTH - 2 * MARGIN - left - right
+        room = (text_width("100%", SMALL_SIZE) + 0.1) / inches
+        starts = {key: _diverging_starts(bar.shares, middle) for key, bar in bars.items()}
         low = min(float(start[0]) for start in starts.values())
-        high = max(float(start[-1] + shares[key][-1]) for key, start in starts.items())
+        high = max(float(start[-1] + bars[key].shares[-1]) for key, start in starts.items())
         pad = room * (high - low) / (1 - 2 * room)
+        width = inches * 1 / (high - low + 2 * pad)
         ax.set_xlim(low - pad, high + pad)
-        width = (WIDTH - 2 * MARGIN - left - right) * 1 / (high - low + 2 * pad)
-        for row, key in zip(rows, order, strict=True):
-            _segments(ax, row, starts[key], shares[key], shown[key], shades, width)
-            _ends(ax, row, starts[key], shares[key], shown[key], middle)
+        for row, (key, bar) in zip(rows, bars.items(), strict=True):
+            _segments(ax, row, bar, starts[key], shades=shades, width=width)
+            _ends(ax, row, bar, starts[key], middle=middle)
         ax.axvline(0, color=INK, linewidth=0.9, zorder=1)
         _no_axis(ax)
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=rows[-1].at + rows[-1].height / 2,
             left=left,
             right=right,
@@ -190,34 +193,50 @@ def _levels_only(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["kind"] == "level"].reset_index(drop=True) if "kind" in frame.columns else frame
 
 
-_Key = tuple[str, str]
+_Key = tuple[str, str]  # block and label of a bar
 
 
-def _matrix(
-    frame: pd.DataFrame, keys: Sequence[_Key], level: str, levels: Sequence[str]
-) -> tuple[dict[_Key, np.ndarray], dict[_Key, np.ndarray], dict[_Key, str]]:
-    """Per bar: the share of each answer, whether it may be shown, and the printed base."""
-    seen = visible(frame).to_numpy()
-    name = next((column for column in ("column_base", "n") if column in frame.columns), None)
-    shares: dict[_Key, np.ndarray] = {}
-    shown: dict[_Key, np.ndarray] = {}
-    bases: dict[_Key, str] = {}
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bar:
+    """One bar: (k,) shares of the answers, (k,) whether each may be shown, and the printed base."""
+
+    shares: np.ndarray
+    shown: np.ndarray
+    base: str
+
+    @property
+    def partly_hidden(self) -> bool:
+        """Whether the bar has an answer that may be shown, and another that may not."""
+        return bool(self.shown.any() and (~self.shown).any())
+
+
+def _bars(frame: pd.DataFrame, keys: Sequence[_Key], level: str, levels: Sequence[str]) -> dict[_Key, _Bar]:
+    """Bars in the order in which they first occur; `keys` gives the bar of each row of the frame."""
+    base = next((column for column in ("column_base", "n") if column in frame.columns), None)
     place = {label: index for index, label in enumerate(levels)}
+    may_be_shown = visible(frame).to_numpy()
+    bars: dict[_Key, _Bar] = {}
     for row, key in enumerate(keys):
-        values = shares.setdefault(key, np.zeros(len(levels)))
+        if key not in bars:
+            printed = "" if base is None else number(float(frame[base].iloc[row]))
+            bars[key] = _Bar(np.zeros(len(levels)), np.ones(len(levels), dtype=bool), printed)
         index = place[str(frame[level].iloc[row])]
         estimate = float(frame["estimate"].iloc[row])
-        values[index] += 0.0 if np.isnan(estimate) else estimate
-        shown.setdefault(key, np.ones(len(levels), dtype=bool))[index] = bool(seen[row])
-        bases.setdefault(key, "" if name is None else number(float(frame[name].iloc[row])))
-    for key, values in shares.items():
-        total = float(values.sum())
+        bars[key].shares[index] += 0.0 if np.isnan(estimate) else estimate
+        bars[key].shown[index] = bool(may_be_shown[row])
+    _refuse_other_sums(bars)
+    return bars
+
+
+def _refuse_other_sums(bars: Mapping[_Key, _Bar]) -> None:
+    """Refuse shares that do not add up to 1; those of a bar that is suppressed as a whole add up to 0."""
+    for key, bar in bars.items():
+        total = float(bar.shares.sum())
         if abs(total - 1) > ROUNDING and total > 0:
             raise EstimationError(
                 f"`tidy` must hold shares that add up to 1 in each bar; they add up to {total:.6g} for "
                 f"'{' / '.join(part for part in key if part)}'. Pass the shares of all answers without nets."
             )
-    return shares, shown, bases
 
 
 def _label(share: float, shown: bool) -> str:
@@ -230,36 +249,26 @@ def _fits(share: float, text: str, width: float) -> bool:
     return share * width >= text_width(text, SMALL_SIZE) + 0.06
 
 
-def _marks_left_out(shares: np.ndarray, shown: np.ndarray) -> bool:
+def _marks_left_out(bar: _Bar) -> bool:
     """Whether a suppressed segment is too narrow for its mark, in the narrowest bar there is."""
-    return bool(shown.any()) and any(
-        not may and not _fits(share, UNRELIABLE, 3.0) for share, may in zip(shares, shown, strict=True)
+    return bool(bar.shown.any()) and any(
+        not may and not _fits(share, UNRELIABLE, 3.0) for share, may in zip(bar.shares, bar.shown, strict=True)
     )
 
 
-def _columns(
-    order: Sequence[_Key],
-    shares: dict[_Key, np.ndarray],
-    shown: dict[_Key, np.ndarray],
-    bases: dict[_Key, str],
-) -> list[Column]:
+def _columns(bars: Sequence[_Bar]) -> list[Column]:
     """The base of each bar, after the mark of a segment that was too narrow for it."""
-    narrow = [_marks_left_out(shares[key], shown[key]) for key in order]
+    narrow = [_marks_left_out(bar) for bar in bars]
     columns = [Column("", tuple(UNRELIABLE if out else "" for out in narrow))] if any(narrow) else []
-    return columns + _base_column(order, bases)
+    return columns + _base_column(bars)
 
 
-def _base_column(order: Sequence[_Key], bases: dict[_Key, str]) -> list[Column]:
+def _base_column(bars: Sequence[_Bar]) -> list[Column]:
     """The base of each bar, where it is known."""
-    return [Column("n", tuple(bases[key] for key in order))] if any(bases.values()) else []
+    return [Column("n", tuple(bar.base for bar in bars))] if any(bar.base for bar in bars) else []
 
 
-def _partly_hidden(shares: np.ndarray, shown: np.ndarray) -> bool:
-    """Whether a bar has an answer that may be shown, and another that may not."""
-    return bool(shown.any() and (~shown).any())
-
-
-def _hidden_tile(ax: Axes, row: Row, start: float, width: float) -> None:
+def _hidden_tile(ax: Axes, row: Row, *, start: float, width: float) -> None:
     """A hatched tile of fixed width in place of the answers that are not shown."""
     height = min(row.height, 0.38) * BAR
     ax.barh(row.at, width, left=start, height=height, color=PAPER, edgecolor=LINE, hatch="////", linewidth=0.6,
@@ -269,21 +278,13 @@ def _hidden_tile(ax: Axes, row: Row, start: float, width: float) -> None:
             bbox=box, zorder=3)  # fmt: skip
 
 
-def _segments(
-    ax: Axes,
-    row: Row,
-    starts: np.ndarray,
-    shares: np.ndarray,
-    shown: np.ndarray,
-    shades: Sequence[str],
-    width: float,
-) -> None:
-    """One bar: segments with white separators and their percentages."""
+def _segments(ax: Axes, row: Row, bar: _Bar, starts: np.ndarray, *, shades: Sequence[str], width: float) -> None:
+    """One bar of `width` inches: segments with white separators and their percentages."""
     height = min(row.height, 0.38) * BAR
-    if not shown.any():
+    if not bar.shown.any():
         ax.text(starts[0], row.at, UNRELIABLE, ha="left", va="center", fontsize=SMALL_SIZE, color=INK)
         return
-    for start, share, may, shade in zip(starts, shares, shown, shades, strict=True):
+    for start, share, may, shade in zip(starts, bar.shares, bar.shown, shades, strict=True):
         if may and share > 0:
             thin = share * width < SLIVER  # the white rim of a segment would cover it
             ax.barh(row.at, SLIVER / width if thin else share, left=start, height=height, color=shade,
@@ -294,15 +295,18 @@ def _segments(
                     color=ink_on(shade) if may else INK, zorder=3)  # fmt: skip
 
 
-def _ends(ax: Axes, row: Row, starts: np.ndarray, shares: np.ndarray, shown: np.ndarray, middle: float) -> None:
+def _ends(ax: Axes, row: Row, bar: _Bar, starts: np.ndarray, *, middle: float) -> None:
     """The sums of both sides at the ends of a bar, where every part of them may be shown."""
-    index = np.arange(len(shares)) + 0.5
-    sides = ((index < middle, starts[0], "right"), (index > middle, starts[-1] + shares[-1], "left"))
+    index = np.arange(len(bar.shares)) + 0.5
+    sides = (
+        (index < middle, starts[0], "right"),
+        (index > middle, starts[-1] + bar.shares[-1], "left"),
+    )
     for side, x, align in sides:
-        if not shown[side].all():
+        if not bar.shown[side].all():
             continue
         ax.annotate(
-            percent(float(shares[side].sum())),
+            percent(float(bar.shares[side].sum())),
             (float(x), row.at),
             xytext=(-3 if align == "right" else 3, 0),
             textcoords="offset points",

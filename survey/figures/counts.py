@@ -63,7 +63,7 @@ def counts(
             f"counts from {values.min():g}. Lower it, or leave counts of zero out."
         )
     with figure_style():
-        own = ax is None
+        new_figure = ax is None
         axes = new_axes() if ax is None else ax
         rows = stack_rows({"": [str(label) for label in frame[group]]}, gutter=GUTTER)
         left, right = draw_rows(axes, rows, [Column("", tuple(number(value) for value in values))])
@@ -71,12 +71,19 @@ def counts(
         axes.set_xscale("log")
         axes.set_xlim(lowest, ROOM * max(values))
         axes.hlines(at, lowest, list(values), color=LINE, linewidth=1.0, zorder=2)
-        draw_marks(axes, values, at, ACCENT, "o")
+        draw_marks(axes, values, at, colour=ACCENT)
         low, high = axes.get_xlim()
         ticks = [float(tick) for tick in 10.0 ** np.arange(0, LARGEST) if low <= tick <= high]
         axes.set_xticks(ticks, [number(tick) for tick in ticks])
         axes.minorticks_off()
         plain_axes(axes)
         return page(
-            axes, own=own, body=height_of(rows), left=left, right=right, title=title, caption=caption, head=0.05
+            axes,
+            new_figure=new_figure,
+            body=height_of(rows),
+            left=left,
+            right=right,
+            title=title,
+            caption=caption,
+            head=0.05,
         )

@@ -64,8 +64,9 @@ def parallel_slopes(
     lines = {} if common is None else _common(common, frame)
     frame = frame.assign(_term=[_heading(str(term), labels) for term in frame["term"]])
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
-        rows, frame, seen = blocks_of_rows(frame, visible(frame), "_term", "level")
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
+        rows, frame, seen = blocks_of_rows(frame, visible(frame), panel="_term", group="level")
         values = frame[["estimate", "conf_low", "conf_high"]].to_numpy(dtype=float)
         cells = [
             f"{number(float(row[0]), 2)} ({interval(number(float(row[1]), 2), number(float(row[2]), 2))})"
@@ -78,10 +79,11 @@ def parallel_slopes(
         at = np.array([row.at for row in rows if not row.header])
         heights = np.array([row.height for row in rows if not row.header])
         for term, slope in lines.items():
-            mine = (frame["term"].astype(str) == term).to_numpy()
-            top, bottom = (at - heights / 2)[mine].min(), (at + heights / 2)[mine].max()
+            of_term = (frame["term"].astype(str) == term).to_numpy()
+            top = (at - heights / 2)[of_term].min()
+            bottom = (at + heights / 2)[of_term].max()
             ax.vlines(slope, top, bottom, color=CONTRAST, linewidth=1.6, zorder=2)
-        draw_intervals(ax, frame[seen], at[seen.to_numpy()], ACCENT_DARK)
+        draw_intervals(ax, frame[seen], at[seen.to_numpy()], colour=ACCENT_DARK)
         ax.set_xlim(*span([*values[seen.to_numpy()].ravel(), *lines.values(), 0.0]))
         ax.axvline(0.0, color=INK, linewidth=1.0, zorder=1.5)
         plain_axes(ax)
@@ -89,7 +91,7 @@ def parallel_slopes(
         key += [KeyEntry("one slope for all divisions", CONTRAST, "|")] if lines else []
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=height_of(rows),
             left=left,
             right=right,
@@ -132,7 +134,8 @@ def residuals(
     x, y = (frame[name].to_numpy(dtype=float) for name in (against, "residual"))
     weight = frame["weight"].to_numpy(dtype=float)
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
         size = np.clip(9.0 * weight / weight.mean(), 2.0, 60.0)
         ax.scatter(x, y, s=size, color=ACCENT, alpha=_opacity(len(frame)), linewidths=0, zorder=2, rasterized=True)
         ax.axhline(0.0, color=INK, linewidth=1.0, zorder=2.5)
@@ -140,7 +143,9 @@ def residuals(
         ax.set_ylim(*span(y))
         plain_axes(ax, "y")
         label = xlabel or f"Residual, by {against.replace('_', ' ')}"
-        return page(ax, own=own, body=3.2, left=0.5, title=title, caption=caption, xlabel=label, head=0.08)
+        return page(
+            ax, new_figure=new_figure, body=3.2, left=0.5, title=title, caption=caption, xlabel=label, head=0.08
+        )
 
 
 def residual_means(
@@ -174,7 +179,8 @@ def residual_means(
     frame = frame[visible(frame)]
     x = frame[against].to_numpy(dtype=float)
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
         ax.vlines(x, frame["conf_low"], frame["conf_high"], color=ACCENT_DARK, linewidth=2.4, zorder=3)
         ax.plot(x, frame["estimate"], "o", color=ACCENT_DARK, markersize=7.5, markeredgecolor=PAPER, zorder=4)
         ax.axhline(0.0, color=INK, linewidth=1.0, zorder=2)
@@ -182,7 +188,9 @@ def residual_means(
         ax.set_ylim(*span([*frame["conf_low"], *frame["conf_high"], 0.0]))
         plain_axes(ax, "y")
         label = xlabel or f"Mean residual (interval), by {against.replace('_', ' ')}"
-        return page(ax, own=own, body=2.6, left=0.5, title=title, caption=caption, xlabel=label, head=0.08)
+        return page(
+            ax, new_figure=new_figure, body=2.6, left=0.5, title=title, caption=caption, xlabel=label, head=0.08
+        )
 
 
 def _numeric(frame: pd.DataFrame, against: str) -> pd.DataFrame:
@@ -203,14 +211,14 @@ def _heading(term: str, labels: Mapping[str, str] | None) -> str:
 
 def _common(common: Source, frame: pd.DataFrame) -> dict[str, float]:
     """Slope of each term of the frame in the model with one slope each."""
-    found = frame_of(common, "term", "estimate").set_index("term")["estimate"]
-    lacking = [term for term in in_order(frame["term"]) if term not in found.index]
+    slopes = frame_of(common, "term", "estimate").set_index("term")["estimate"]
+    lacking = [term for term in in_order(frame["term"]) if term not in slopes.index]
     if lacking:
         raise EstimationError(
             f"`common` must have a slope for each term; {', '.join(lacking)} not found among "
-            f"{', '.join(map(str, found.index))}. Pass the fit whose slopes are compared."
+            f"{', '.join(map(str, slopes.index))}. Pass the fit whose slopes are compared."
         )
-    return {term: float(found.loc[term]) for term in in_order(frame["term"])}
+    return {term: float(slopes.loc[term]) for term in in_order(frame["term"])}
 
 
 def _opacity(points: int) -> float:

@@ -62,8 +62,9 @@ def dots(
     seen = visible(frame)
     bounds = None if _signed(frame) else (0.0, 1.0)
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
-        rows, frame, seen = blocks_of_rows(frame, seen, panel, group)
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
+        rows, frame, seen = blocks_of_rows(frame, seen, panel=panel, group=group)
         columns = [Column("%", tuple(percent(e) if s else UNRELIABLE for e, s in _pairs(frame, seen)))]
         columns += base_columns(frame)
         left, right = draw_rows(ax, rows, columns)
@@ -79,7 +80,7 @@ def dots(
         plain_axes(ax)
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=height_of(rows),
             left=left,
             right=right,

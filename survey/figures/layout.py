@@ -177,12 +177,12 @@ def draw_rows(ax: Axes, rows: Sequence[Row], columns: Sequence[Column] = ()) -> 
     ax.set_yticks([])
     ax.set_ylim(rows[-1].at + rows[-1].height / 2, rows[0].at - rows[0].height / 2)
     for row in rows:
-        _beside(ax, "\n".join(row.lines), row.at, -left, "left", TEXT_SIZE, INK, bold=row.header)
+        _beside(ax, "\n".join(row.lines), row.at, -left, ha="left", size=TEXT_SIZE, colour=INK, bold=row.header)
     right = 0.0
     for column in columns:
         right += column.width
         for row, cell in zip(body, column.cells, strict=True):
-            _beside(ax, cell, row.at, right, "right", SMALL_SIZE, MUTED)
+            _beside(ax, cell, row.at, right, ha="right", size=SMALL_SIZE, colour=MUTED)
         ax.annotate(
             column.title,
             (1, 1),
@@ -199,7 +199,7 @@ def draw_rows(ax: Axes, rows: Sequence[Row], columns: Sequence[Column] = ()) -> 
 
 
 def _beside(
-    ax: Axes, text: str, at: float, inches: float, ha: str, size: float, colour: str, bold: bool = False
+    ax: Axes, text: str, at: float, inches: float, *, ha: str, size: float, colour: str, bold: bool = False
 ) -> None:
     """A text at a height of the data, some inches outside the axes."""
     ax.annotate(
@@ -238,7 +238,8 @@ def span(values: Iterable[Any], low: float | None = None, high: float | None = N
     if finite.size == 0:
         finite = np.array([0.0, 1.0])
     pad = max(0.06 * float(np.ptp(finite)), 0.01)
-    bottom, top = float(finite.min()) - pad, float(finite.max()) + pad
+    bottom = float(finite.min()) - pad
+    top = float(finite.max()) + pad
     return (
         bottom if low is None or finite.min() < low else max(bottom, low),
         top if high is None or finite.max() > high else min(top, high),
@@ -248,7 +249,7 @@ def span(values: Iterable[Any], low: float | None = None, high: float | None = N
 def page(
     ax: Axes,
     *,
-    own: bool,
+    new_figure: bool,
     body: float,
     left: float,
     right: float = 0.0,
@@ -263,7 +264,7 @@ def page(
     Parameters
     ----------
     ax : the axes, already drawn on.
-    own : whether the figure was made here, and may therefore be resized.
+    new_figure : whether the figure was made here, and may therefore be resized.
     body : height of the axes in inches.
     left, right : inches beside the axes that labels and columns take.
     title, caption, xlabel : texts, wrapped to the page.
@@ -275,7 +276,7 @@ def page(
     The axes.
     """
     figure = figure_of(ax)
-    if own:
+    if new_figure:
         wide = WIDTH - 2 * MARGIN
     else:
         wide = ax.get_position().width * figure.get_figwidth() + left + right
@@ -284,20 +285,20 @@ def page(
     tick_lines = max((label.get_text().count("\n") for label in ax.get_xticklabels()), default=0)
     ticks += tick_lines * SMALL_SIZE / 72 * LINE_HEIGHT
     below = ticks + 0.08
-    for text, size, colour in ((xlabel, SMALL_SIZE, MUTED), (caption, SMALL_SIZE, MUTED)):
+    for text in (xlabel, caption):
         if text:
-            lines = wrap(text, wide, size)
-            _offset(ax, "\n".join(lines), -left, -below, size, colour, at_top=False)
-            below += len(lines) * size / 72 * LINE_HEIGHT + 0.1
+            lines = wrap(text, wide, SMALL_SIZE)
+            _offset(ax, "\n".join(lines), -left, -below, size=SMALL_SIZE, colour=MUTED, at_top=False)
+            below += len(lines) * SMALL_SIZE / 72 * LINE_HEIGHT + 0.1
     above = head + 0.05
     if key:
         above = _draw_key(ax, key, -left, above, wide)
     if title:
         lines = wrap(title, wide, TITLE_SIZE, bold=True)
         above += 0.06
-        _offset(ax, "\n".join(lines), -left, above, TITLE_SIZE, INK, at_top=True, bold=True)
+        _offset(ax, "\n".join(lines), -left, above, size=TITLE_SIZE, colour=INK, at_top=True, bold=True)
         above += len(lines) * TITLE_SIZE / 72 * LINE_HEIGHT
-    if own:
+    if new_figure:
         height = body + above + below + 2 * MARGIN
         figure.set_size_inches(WIDTH, height)
         ax.set_position(
@@ -312,7 +313,7 @@ def page(
 
 
 def _offset(
-    ax: Axes, text: str, x: float, y: float, size: float, colour: str, *, at_top: bool, bold: bool = False
+    ax: Axes, text: str, x: float, y: float, *, size: float, colour: str, at_top: bool, bold: bool = False
 ) -> None:
     """A text whose corner lies some inches from the top left or bottom left corner of the axes."""
     ax.annotate(
@@ -333,7 +334,8 @@ def _offset(
 
 def _draw_key(ax: Axes, key: Sequence[KeyEntry], x: float, y: float, wide: float) -> float:
     """Draw the key in lines above the axes, first entry first; returns the height of its top edge."""
-    sample, line = 0.2, TEXT_SIZE / 72 * LINE_HEIGHT + 0.03
+    sample = 0.2
+    line = TEXT_SIZE / 72 * LINE_HEIGHT + 0.03
     lines: list[list[tuple[float, KeyEntry]]] = [[]]
     at = 0.0
     for entry in key:
@@ -346,7 +348,7 @@ def _draw_key(ax: Axes, key: Sequence[KeyEntry], x: float, y: float, wide: float
     for position, entries in enumerate(lines):
         base = y + (len(lines) - 1 - position) * line
         for start, entry in entries:
-            _offset(ax, entry.label, x + start + sample, base, TEXT_SIZE, INK, at_top=True)
+            _offset(ax, entry.label, x + start + sample, base, size=TEXT_SIZE, colour=INK, at_top=True)
             _draw_sample(ax, entry, x + start + 0.08, base + TEXT_SIZE / 72 * 0.62)
     return y + len(lines) * line + 0.02
 

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 
 def blocks_of_rows(
-    frame: pd.DataFrame, seen: pd.Series[bool], panel: str | None, group: str, least: float = 0.0
+    frame: pd.DataFrame, seen: pd.Series[bool], *, panel: str | None, group: str, least: float = 0.0
 ) -> tuple[list[Row], pd.DataFrame, pd.Series[bool]]:
     """Rows in blocks, and the frame in the order of the rows."""
     names = frame[panel].astype(str) if panel is not None and panel in frame.columns else None
     if names is None:
         return stack_rows({"": [str(value) for value in frame[group]]}, least=least), frame, seen
     order = [place for name in in_order(names) for place in np.flatnonzero(names == name).tolist()]
-    frame, seen, names = frame.iloc[order], seen.iloc[order], names.iloc[order]
+    frame = frame.iloc[order]
+    seen = seen.iloc[order]
+    names = names.iloc[order]
     blocks = {name: [str(v) for v in frame.loc[names == name, group]] for name in in_order(names)}
     return stack_rows(blocks, least=least), frame, seen
 
@@ -49,16 +51,21 @@ def column_head(columns: Sequence[Column]) -> float:
     return max((column.title.count("\n") + 1 for column in columns), default=0) * SMALL_SIZE / 72 * 1.35
 
 
-def draw_intervals(ax: Axes, frame: pd.DataFrame, at: np.ndarray, colour: str = ACCENT, marker: str = "o") -> None:
+def draw_intervals(ax: Axes, frame: pd.DataFrame, at: np.ndarray, *, colour: str = ACCENT, marker: str = "o") -> None:
     """Intervals as lines and estimates as marks on them."""
     ax.hlines(at, frame["conf_low"], frame["conf_high"], color=colour, linewidth=2.4, zorder=3)
-    draw_marks(ax, frame["estimate"], at, colour, marker)
+    draw_marks(ax, frame["estimate"], at, colour=colour, marker=marker)
 
 
 def draw_marks(
-    ax: Axes, x: pd.Series[float], at: Sequence[float] | np.ndarray, colour: str, marker: str,
+    ax: Axes,
+    x: pd.Series[float],
+    at: Sequence[float] | np.ndarray,
+    *,
+    colour: str,
+    marker: str = "o",
     filled: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """Marks with a white rim, or hollow ones."""
     import seaborn as sns
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survey import printing
+from survey.arguments import check_choice
 from survey.errors import EstimationError
 from survey.figures.layout import (
     MARGIN,
@@ -86,13 +87,9 @@ def coefficients(
     frame = frame_of(tidy, "term", "estimate", "conf_low", "conf_high")
     effects = "contrast" in frame.columns
     scale = scale or ("percentage points" if effects else "odds ratio")
-    if scale not in ("odds ratio", "percentage points", "log odds"):
-        raise EstimationError(
-            f"`scale` must be 'odds ratio', 'percentage points' or 'log odds'; {scale!r} was given. "
-            "Choose one of these."
-        )
-    held = frame["kind"].isin([SLOPE, ODDS_RATIO]).any() if "kind" in frame.columns else True
-    if not held or ("deff" in frame.columns and not effects):
+    check_choice(scale, Scale, "scale")
+    has_slopes = frame["kind"].isin([SLOPE, ODDS_RATIO]).any() if "kind" in frame.columns else True
+    if not has_slopes or ("deff" in frame.columns and not effects):
         raise EstimationError(
             "`tidy` must hold slopes of a model or average effects; it holds shares, means or other parameters. Draw "
             "estimates with `dots`."
@@ -115,24 +112,29 @@ def coefficients(
         frame = _against_one(frame)
     answers = in_order(frame["level"]) if effects and "level" in frame.columns else [""]
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
         least = 0.0 if len(answers) == 1 else 0.14 + 0.15 * len(answers)
         labelled = frame.drop_duplicates(["_term", "_label"])
-        rows, labelled, _ = blocks_of_rows(labelled, labelled["estimate"].notna(), "_term", "_label", least)
+        rows, labelled, _ = blocks_of_rows(
+            labelled, labelled["estimate"].notna(), panel="_term", group="_label", least=least
+        )
         columns = [_value_column(labelled, scale)] if len(answers) == 1 else []
         left, right = draw_rows(ax, rows, columns)
-        body = [row.at for row in rows if not row.header]
-        place = {key: at for key, at in zip(_keys(labelled), body, strict=True)}
+
+        heights = [row.at for row in rows if not row.header]
+        height = dict(zip(_keys(labelled), heights, strict=True))
         frame = frame[visible(frame)]
+        at = np.array([height[labels_of_row] for labels_of_row in _keys(frame)])
         shades = on_paper(shades_of(answers, colours))
-        key = _draw_answers(ax, frame, answers, np.array([place[pair] for pair in _keys(frame)]), shades)
+        key = _draw_answers(ax, frame, at, answers=answers, shades=shades)
         base = 1.0 if scale == "odds ratio" else 0.0
         _effect_axis(ax, scale, [*frame["conf_low"], *frame["conf_high"], base])
         ax.axvline(base, color=INK, linewidth=1.0, zorder=1.5)
         plain_axes(ax)
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=height_of(rows),
             left=left,
             right=right,
@@ -186,22 +188,27 @@ def probabilities(
             f"{int(frame.duplicated([profile, level]).sum())} more rows than that. Fix the other variables."
         )
     numeric = pd.api.types.is_numeric_dtype(frame[profile])
-    answers, values = in_order(frame[level]), in_order(frame[profile])
+    answers = in_order(frame[level])
+    values = in_order(frame[profile])
     shades = on_paper(shades_of(answers, colours))
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
-        left, high = 0.5, span([*frame.loc[visible(frame), "conf_high"], 0.0], 0.0, 1.0)[1]
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
+        left = 0.5
+        _, high = span([*frame.loc[visible(frame), "conf_high"], 0.0], 0.0, 1.0)
         key = []
         for position, answer in enumerate(answers):
             rows = frame[frame[level].astype(str) == answer]
-            colour, marker = shades[position], MARKERS[position % len(MARKERS)]
+            colour = shades[position]
+            marker = MARKERS[position % len(MARKERS)]
+            # Categories: the marks of several answers stand beside each other.
             shift = 0.0 if numeric else (position - (len(answers) - 1) / 2) * 0.45 / len(answers)
             x = (
                 rows[profile].to_numpy(dtype=float)
                 if numeric
                 else np.array([values.index(str(value)) + shift for value in rows[profile]])
             )
-            _draw_line(ax, x, rows, visible(rows), colour, marker, band=numeric)
+            _draw_line(ax, x, rows, colour=colour, marker=marker, band=numeric)
             key.append(KeyEntry(answer, colour, marker))
         _percent_axis_y(ax, high)
         if not numeric:
@@ -211,7 +218,7 @@ def probabilities(
         plain_axes(ax, "y")
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=3.2,
             left=left,
             title=title,
@@ -225,12 +232,12 @@ def probabilities(
 def _against_one(frame: pd.DataFrame) -> pd.DataFrame:
     """Contrasts "High - Low" as "High" under "compared with Low", where a term compares with one level."""
     for term in in_order(frame["_term"]):
-        mine = frame["_term"] == term
-        parts = [label.split(" - ") for label in frame.loc[mine, "_label"]]
+        of_term = frame["_term"] == term
+        parts = [label.split(" - ") for label in frame.loc[of_term, "_label"]]
         # A level with a dash of its own leaves it open which one divides: such labels stay as they are.
         if all(len(part) == 2 for part in parts) and len({part[1] for part in parts}) == 1:
-            frame.loc[mine, "_label"] = [part[0] for part in parts]
-            frame.loc[mine, "_term"] = f"{term}, compared with {parts[0][1]}"
+            frame.loc[of_term, "_label"] = [part[0] for part in parts]
+            frame.loc[of_term, "_term"] = f"{term}, compared with {parts[0][1]}"
     return frame
 
 
@@ -255,22 +262,24 @@ def _value_column(labelled: pd.DataFrame, scale: Scale) -> Column:
 
 def telling_digits(bounds: Sequence[float], scale: Scale) -> int:
     """Decimals with which no bound that differs from the value of no effect is printed like it."""
-    digits, none = (1 if scale == "percentage points" else 2), (1.0 if scale == "odds ratio" else 0.0)
-    return printing.telling_digits(bounds, none, digits)
+    no_effect = 1.0 if scale == "odds ratio" else 0.0
+    return printing.telling_digits(bounds, no_effect, 1 if scale == "percentage points" else 2)
 
 
 def _draw_answers(
-    ax: Axes, frame: pd.DataFrame, answers: Sequence[str], at: np.ndarray, shades: Sequence[str]
+    ax: Axes, frame: pd.DataFrame, at: np.ndarray, *, answers: Sequence[str], shades: Sequence[str]
 ) -> list[KeyEntry]:
     """Intervals of one answer, or of several below each other with a key."""
     if len(answers) == 1:
-        draw_intervals(ax, frame, at, ACCENT_DARK)
+        draw_intervals(ax, frame, at, colour=ACCENT_DARK)
         return []
     key = []
     for position, answer in enumerate(answers):
-        colour, marker = shades[position], MARKERS[position % len(MARKERS)]
-        mine = (frame["level"].astype(str) == answer).to_numpy()
-        draw_intervals(ax, frame[mine], at[mine] + (position - (len(answers) - 1) / 2) * 0.15, colour, marker)
+        colour = shades[position]
+        marker = MARKERS[position % len(MARKERS)]
+        of_answer = (frame["level"].astype(str) == answer).to_numpy()
+        lower = (position - (len(answers) - 1) / 2) * 0.15
+        draw_intervals(ax, frame[of_answer], at[of_answer] + lower, colour=colour, marker=marker)
         key.append(KeyEntry(answer, colour, marker))
     return key
 
@@ -302,10 +311,9 @@ def _ratio_ticks(low: float, high: float) -> list[float]:
     return sorted(chosen)
 
 
-def _draw_line(
-    ax: Axes, x: np.ndarray, rows: pd.DataFrame, seen: pd.Series[bool], colour: str, marker: str, band: bool
-) -> None:
+def _draw_line(ax: Axes, x: np.ndarray, rows: pd.DataFrame, *, colour: str, marker: str, band: bool) -> None:
     """One answer's probabilities: line and band, or joined marks with whiskers."""
+    seen = visible(rows)
     y = rows["estimate"].where(seen).to_numpy(dtype=float)
     low, high = (rows[name].where(seen).to_numpy(dtype=float) for name in ("conf_low", "conf_high"))
     ax.plot(x, y, color=colour, linewidth=2 if band else 1.2, zorder=3, alpha=1 if band else 0.6)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from survey.errors import EstimationError
+from survey.arguments import check_choice
 from survey.figures.layout import Source, frame_of, in_order, visible
 from survey.printing import number, percent
 from survey.tidy import ODDS_RATIO, SLOPE
@@ -46,11 +46,7 @@ def describe(
     ------
     EstimationError : an unknown chart, a missing column or an empty frame.
     """
-    if chart not in get_args(Chart):
-        raise EstimationError(
-            f"`chart` must be one of {', '.join(get_args(Chart))}; {chart!r} was given. "
-            "Name the function that drew the figure."
-        )
+    check_choice(chart, Chart, "chart")
     if chart == "weights":
         return _weights(frame_of(tidy, "before", "after"))
     if chart == "margins":
@@ -64,8 +60,9 @@ def describe(
     if group not in frame.columns:
         group = "term" if chart == "likert" else str(frame.columns[0])
     if chart in ("composition", "likert", "probabilities"):
-        return _bars(frame_of(_of_kind(frame, "level"), group, level), chart, group, level, measure)
-    return _dots(frame, group, panel, measure, reference)
+        answers = frame_of(_of_kind(frame, "level"), group, level)
+        return _bars(answers, chart, group=group, level=level, measure=measure)
+    return _dots(frame, group=group, panel=panel, measure=measure, reference=reference)
 
 
 def _counts(frame: pd.DataFrame, group: str, measure: str) -> str:
@@ -74,7 +71,7 @@ def _counts(frame: pd.DataFrame, group: str, measure: str) -> str:
     return f"Dot plot on a logarithmic axis. {measure}: {'; '.join(f'{name} {number(n)}' for name, n in rows)}."
 
 
-def _dots(frame: pd.DataFrame, group: str, panel: str | None, measure: str, reference: float | None) -> str:
+def _dots(frame: pd.DataFrame, *, group: str, panel: str | None, measure: str, reference: float | None) -> str:
     """Lowest and highest group of each block."""
     sentences = [
         f"Dot plot with intervals. {measure}" + ("" if reference is None else f": total {percent(reference)}") + "."
@@ -95,7 +92,7 @@ def _dots(frame: pd.DataFrame, group: str, panel: str | None, measure: str, refe
     return " ".join([*sentences, *_hidden(frame)])
 
 
-def _bars(frame: pd.DataFrame, chart: Chart, group: str, level: str, measure: str) -> str:
+def _bars(frame: pd.DataFrame, chart: Chart, *, group: str, level: str, measure: str) -> str:
     """Range of each answer over the bars or profiles."""
     kind = {"composition": "Bars of 100%", "likert": "Diverging bars"}.get(chart, "Lines with intervals")
     bars = in_order(frame[group])
@@ -112,7 +109,8 @@ def _bars(frame: pd.DataFrame, chart: Chart, group: str, level: str, measure: st
 def _coefficients(frame: pd.DataFrame, measure: str) -> str:
     """How many intervals lie on which side of no difference."""
     none = np.where(frame["kind"] == ODDS_RATIO, 1.0, 0.0) if "kind" in frame.columns else 0.0
-    above, below = int((frame["conf_low"] > none).sum()), int((frame["conf_high"] < none).sum())
+    above = int((frame["conf_low"] > none).sum())
+    below = int((frame["conf_high"] < none).sum())
     return (
         f"Dot plot with intervals. {measure} for {len(frame)} rows: {above} with an interval above no "
         f"difference, {below} below, {len(frame) - above - below} that include it."

@@ -53,8 +53,9 @@ def margins(
     """
     frame = frame_of(tidy, "variable", "level", "unweighted", "weighted", "target")
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
-        rows, frame, _ = blocks_of_rows(frame, frame["target"].notna(), "variable", "level")
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
+        rows, frame, _ = blocks_of_rows(frame, frame["target"].notna(), panel="variable", group="level")
         columns = [
             Column(name.capitalize() + "\n%", tuple(percent(float(v)) for v in frame[name]))
             for name in ("unweighted", "target")
@@ -63,8 +64,8 @@ def margins(
         at = [row.at for row in rows if not row.header]
         for height, (unweighted, target) in zip(at, frame[["unweighted", "target"]].to_numpy(), strict=True):
             ax.plot([unweighted, target], [height, height], color=LINE, linewidth=1.2, zorder=2)
-        draw_marks(ax, frame["unweighted"], at, CONTRAST, "o", filled=False)
-        draw_marks(ax, frame["weighted"], at, ACCENT, "o")
+        draw_marks(ax, frame["unweighted"], at, colour=CONTRAST, filled=False)
+        draw_marks(ax, frame["weighted"], at, colour=ACCENT)
         ax.scatter(frame["target"], at, marker="|", s=260, color=INK, linewidths=2.0, zorder=5)
         percent_axis(ax, 0.0, span(frame[["unweighted", "weighted", "target"]].to_numpy().ravel(), 0, 1)[1])
         plain_axes(ax)
@@ -75,7 +76,7 @@ def margins(
         ]
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=height_of(rows),
             left=left,
             right=right,
@@ -118,10 +119,12 @@ def weights(
     frame = frame_of(frame, "before", "after")
     count = frame["n"].to_numpy(dtype=float) if "n" in frame.columns else np.ones(len(frame))
     before, after = (_relative(frame, name, count) for name in ("before", "after"))
-    low, high = min(before.min(), after.min()), max(before.max(), after.max())
+    low = min(before.min(), after.min())
+    high = max(before.max(), after.max())
     edges = np.linspace(low, high if high > low else low + 1.0, bins + 1)
     with figure_style():
-        own, ax = ax is None, ax if ax is not None else new_axes()
+        new_figure = ax is None
+        ax = new_axes() if ax is None else ax
         sns.histplot(x=after, weights=count, bins=edges.tolist(), color=ACCENT, alpha=1, edgecolor=PAPER,
                      linewidth=0.6, ax=ax, zorder=2)  # fmt: skip
         key = [KeyEntry("After weighting", ACCENT)]
@@ -139,7 +142,7 @@ def weights(
         ax.yaxis.set_major_formatter(lambda value, _: number(value))
         return page(
             ax,
-            own=own,
+            new_figure=new_figure,
             body=2.6,
             left=0.55,
             title=title,

@@ -104,7 +104,7 @@ def starved_cells(program: Program, share: FloatArray) -> BoolArray:
     q, size = program.rows.shape
     none: Any = scipy.sparse.csc_array((size, 1))
     # Unknowns (x, r, s): A x = s b, r <= x / share, 0 <= r <= 1; the sum of r, what cells reach, is maximized.
-    reaching: Any = scipy.sparse.hstack([-scipy.sparse.eye_array(size), sparse.diags_array(share)])
+    reaching: Any = scipy.sparse.hstack([-scipy.sparse.eye_array(size), scipy.sparse.diags_array(share)])
     rows: Any = scipy.sparse.csc_array(np.hstack([program.rows, np.zeros((q, size)), -program.wanted[:, None]]))
     solution = _solved(
         np.r_[np.zeros(size), -np.ones(size), 0.0],

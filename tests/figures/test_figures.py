@@ -406,7 +406,7 @@ def test_effects_are_percentage_points_and_name_their_reference_once() -> None:
     several = figures.coefficients(effects())
     assert sorted(marks(several)) == pytest.approx(sorted(effects()["estimate"]))
     assert [text for text in texts(several) if text in ANSWERS] == ANSWERS
-    with pytest.raises(EstimationError, match=r"`scale` must be 'odds ratio', .*; 'risk' was given"):
+    with pytest.raises(EstimationError, match=r"`scale` must be one of odds ratio, .*; got 'risk'"):
         figures.coefficients(slopes(), scale="risk")  # type: ignore[arg-type]
 
 
@@ -516,7 +516,7 @@ def test_alternative_texts_name_extremes_and_count_what_is_hidden() -> None:
     assert "after weighting from 0.25 to 1.75" in figures.describe(weight_rows(), "weights")
     assert "3 rows" in figures.describe(answers("term"), "likert")
     assert "for 3 rows" in figures.describe(profiles(), "probabilities")
-    with pytest.raises(EstimationError, match=r"`chart` must be one of .*; 'pie' was given"):
+    with pytest.raises(EstimationError, match=r"`chart` must be one of .*; got 'pie'"):
         figures.describe(approval(), "pie")  # type: ignore[arg-type]
 
 
