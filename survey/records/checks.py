@@ -47,7 +47,7 @@ def column_failures(columns: Iterable[str], codebook: Codebook) -> Iterator[Fail
 
 
 def schema_failures(
-    frame: pd.DataFrame, cells: pd.DataFrame, codebook: Codebook, known: list[Failure]
+    frame: pd.DataFrame, cells: pd.DataFrame, codebook: Codebook, *, known: list[Failure]
 ) -> list[Failure]:
     """Validate with pandera, all rules at once, and report what is not known yet."""
     from pandera.errors import SchemaErrors
@@ -94,13 +94,14 @@ def reason_failures(frame: pd.DataFrame, codebook: Codebook) -> Iterator[Failure
             if companion(column) not in frame.columns:
                 yield None, companion(column), "", "the column of reasons is missing"
                 continue
-            answered, reason = frame[column].notna(), frame[companion(column)].notna()
-            for row in np.flatnonzero(answered == reason):
+            answered = frame[column].notna()
+            has_reason = frame[companion(column)].notna()
+            for row in np.flatnonzero(answered == has_reason):
                 rule = "has both an answer and a reason for none" if answered.iloc[row] else "lacks a reason"
                 yield int(row) + 1, column, shown(frame[column].iloc[row]), f"{rule} in {companion(column)!r}"
 
 
-def records_error(name: str, codebook: Codebook, failures: list[Failure], cells: pd.DataFrame) -> RecordsError:
+def records_error(name: str, codebook: Codebook, cells: pd.DataFrame, *, failures: list[Failure]) -> RecordsError:
     """Put all failures into one error: those of the whole file first, then in file order.
 
     Where several respondents have one id, the message has one line for all of them; where columns are missing, it says
@@ -131,11 +132,11 @@ def records_error(name: str, codebook: Codebook, failures: list[Failure], cells:
 
 def _alike(failures: list[Failure]) -> list[tuple[Failure, list[object]]]:
     """Failures with their rows; the rows of one repeated id come together, at the first of them."""
-    found: dict[object, tuple[Failure, list[object]]] = {}
+    alike: dict[object, tuple[Failure, list[object]]] = {}
     for place, failure in enumerate(failures):
         key = failure[1:] if failure[3] == DUPLICATE_RULE else place
-        found.setdefault(key, (failure, []))[1].append(failure[0])
-    return list(found.values())
+        alike.setdefault(key, (failure, []))[1].append(failure[0])
+    return list(alike.values())
 
 
 def _where(rows: list[object], who: str, text: bool) -> str:
@@ -143,7 +144,8 @@ def _where(rows: list[object], who: str, text: bool) -> str:
     if rows == [None]:
         return "file"
     numbers = [int(str(row)) for row in rows]
-    plural, more = "s" if len(rows) > 1 else "", " ..." if len(rows) > SEVERAL else ""
+    plural = "s" if len(rows) > 1 else ""
+    more = " ..." if len(rows) > SEVERAL else ""
     named = f"row{plural} {', '.join(map(str, numbers[:SEVERAL]))}{more}"
     lines = f"line{plural} {', '.join(str(row + 1) for row in numbers[:SEVERAL])}{more}" if text else ""
     known = ", ".join(filter(None, (who, lines)))

@@ -136,12 +136,12 @@ class Codebook:
                 f"`path` must be a file with labels, {' or '.join(LABELLED)}; found {file.name!r}. Write the codebook "
                 "of other files by hand, after data/*/codebook.yaml."
             )
-        found = read_file(file)
-        items, notes = draft_items(found)
+        labelled = read_file(file)
+        items, notes = draft_items(labelled)
         listed = "".join(f"; {note}" for note in notes)
         return cls(
             name=re.sub(r"\W+", "_", file.stem.lower()).strip("_") or "draft",
-            title=found.title.strip() or file.stem,
+            title=labelled.title.strip() or file.stem,
             data_kind="real",
             items=items,
             note=f"drafted from the labels of {file.name}: read it through{listed}",
@@ -257,9 +257,9 @@ def _item_problems(items: Mapping[str, Item | None], weight: str | None) -> list
     strange = {name: item for name, item in items.items() if not isinstance(item, Item | None)}
     if strange:
         return [f"`items` must hold items; {name!r} is of type {type(item).__name__}" for name, item in strange.items()]
-    own = {name: item_problems(item) for name, item in items.items() if item is not None}
-    sound = {name: item for name, item in items.items() if item is not None and not own[name]}
-    problems = [f"item {name!r}: {problem}" for name, found in own.items() for problem in found]
+    within = {name: item_problems(item) for name, item in items.items() if item is not None}
+    sound = {name: item for name, item in items.items() if item is not None and not within[name]}
+    problems = [f"item {name!r}: {problem}" for name, of_item in within.items() for problem in of_item]
     return problems + _structure_problems(_with_inherited_missing(sound), weight, set(items))
 
 

@@ -84,19 +84,18 @@ def _item(name: object, entry: object, problems: list[str]) -> Item | None:
     if not isinstance(entry, dict):
         problems.append(f"item {name!r}: must be a mapping with `label`, `kind` and so on; found {entry!r}")
         return None
-    own: list[str] = []
-    own += [_unknown_key(key, ITEM_KEYS, "of an item") for key in entry if key not in ITEM_KEYS]
+    mistakes = [_unknown_key(key, ITEM_KEYS, "of an item") for key in entry if key not in ITEM_KEYS]
     values: dict[str, Any] = {"label": name} if entry.get("derived_from") else {}
     for key, value in entry.items():
         if value is not None and key in _READERS:
-            values[key] = _READERS[key](value, f"`{key}`", own)
-    own += [f"`{key}` is required; it is missing" for key in ("label", "kind") if values.get(key) is None]
+            values[key] = _READERS[key](value, f"`{key}`", mistakes)
+    mistakes += [f"`{key}` is required; it is missing" for key in ("label", "kind") if values.get(key) is None]
     if "derived_from" in values and "missing" in values:
-        own.append("`missing` of a derived item is that of its source; leave it out")
+        mistakes.append("`missing` of a derived item is that of its source; leave it out")
         del values["missing"]
-    problems += [f"item {name!r}: {problem}" for problem in own]
+    problems += [f"item {name!r}: {problem}" for problem in mistakes]
     # An item that could not be read in part would only give rise to follow-on complaints.
-    return None if own else Item(name=name, **values)
+    return None if mistakes else Item(name=name, **values)
 
 
 def _unknown_key(key: object, known: tuple[str, ...], where: str) -> str:

@@ -1,4 +1,8 @@
-"""From the cells of a file to answers: codes and labels become categories, missing codes become reasons."""
+"""From the cells of a file to answers: codes and labels become categories, missing codes become reasons.
+
+"Don't know" becomes a missing answer in `decode`: `_read_levels` and `_read_numbers` find the place of each cell among
+the levels and, behind them, the missing codes; `_reasons` keeps why an answer is missing.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,8 @@ class Answers:
 def decode(cells: pd.Series, item: Item, reasons: pd.Series | None = None) -> Answers:
     """Read the cells of one column as answers to an item.
 
+    A cell with a missing code, or with its label, is a missing answer, and its label the reason.
+
     Parameters
     ----------
     cells : (n,) codes or labels, as numbers or text.
@@ -52,19 +58,23 @@ def decode(cells: pd.Series, item: Item, reasons: pd.Series | None = None) -> An
     failures: list[Failure] = []
     if reasons is not None:
         cells, failures = _with_reasons(cells, _comparable(reasons), item)
-    positions, numbers, found = _numbers(cells, item) if item.kind == "numeric" else _positions(cells, item)
-    index, name = cells.index, cells.name
     if item.kind == "numeric":
+        numbers, places, wrong_cells = _read_numbers(cells, item)
         whole = number_dtype(item) == "int64" and all_whole(numbers)
-        values = pd.Series(numbers.astype(np.int64) if whole else numbers, index=index, name=name)
+        values = pd.Series(numbers.astype(np.int64) if whole else numbers, index=cells.index, name=cells.name)
     else:
-        levels = np.where(positions < len(item.levels), positions, -1)
-        values = pd.Series(pd.Categorical.from_codes(levels, dtype=category_dtype(item)), index=index, name=name)
-    if not item.missing:
-        return Answers(values, None, failures + found)
-    missing = np.where(positions >= len(item.levels), positions - len(item.levels), -1)
-    why = pd.Categorical.from_codes(missing, dtype=missing_dtype(item))
-    return Answers(values, pd.Series(why, index=index, name=companion(str(name))), failures + found)
+        places, wrong_cells = _read_levels(cells, item)
+        levels = np.where(places < len(item.levels), places, -1)
+        categories = pd.Categorical.from_codes(levels, dtype=category_dtype(item))
+        values = pd.Series(categories, index=cells.index, name=cells.name)
+    return Answers(values, _reasons(places, cells, item) if item.missing else None, failures + wrong_cells)
+
+
+def _reasons(places: npt.NDArray[np.int64], cells: pd.Series, item: Item) -> pd.Series:
+    """Why answers are missing, by the places of the cells: those behind the levels are missing codes."""
+    codes = np.where(places >= len(item.levels), places - len(item.levels), -1)
+    reasons = pd.Categorical.from_codes(codes, dtype=missing_dtype(item))
+    return pd.Series(reasons, index=cells.index, name=companion(str(cells.name)))
 
 
 def identifiers(cells: pd.Series) -> pd.Series:
@@ -113,12 +123,14 @@ def shown(cell: object) -> object:
 def label_failures(column: str, item: Item, labels: Mapping[int | str, str]) -> list[Failure]:
     """Report value labels of a file that give a code the meaning which the codebook gives another."""
     answers = (*item.levels, *item.missing)
-    own = {as_code(level.code): level.label for level in answers}
-    folded = {level.label.casefold(): level.label for level in answers}
+    label_of = {as_code(level.code): level.label for level in answers}
+    folded = {level.label.casefold() for level in answers}
     return [
-        (None, column, f"{as_code(code)} = {label}", f"the codebook labels this code {own[as_code(code)]!r}")
+        (None, column, f"{as_code(code)} = {label}", f"the codebook labels this code {label_of[as_code(code)]!r}")
         for code, label in labels.items()
-        if as_code(code) in own and label.casefold() in folded and label.casefold() != own[as_code(code)].casefold()
+        if as_code(code) in label_of
+        and label.casefold() in folded
+        and label.casefold() != label_of[as_code(code)].casefold()
     ]
 
 
@@ -139,40 +151,40 @@ def _with_reasons(cells: pd.Series, reasons: pd.Series, item: Item) -> tuple[pd.
     wrong = given & (~blank | ~reasons.astype(object).isin(known))
     rule = f"must be the reason of a blank answer, one of {', '.join(map(repr, item.missing_labels))}"
     rows = np.flatnonzero(wrong)
-    failures = _failures(rows, reasons, {0: rule}, np.zeros_like(rows))
+    failures = _failures(reasons, rows, rules={0: rule}, rule_of=np.zeros_like(rows))
     return cells.astype(object).where(~(blank & given), reasons.astype(object)), failures
 
 
 def _lookup(item: Item) -> tuple[dict[str, int], dict[int | str, int]]:
-    """Positions of labels and of codes: the levels come first, the missing codes after them."""
+    """Places of labels and of codes: the levels come first, the missing codes after them."""
     answers = (*item.levels, *item.missing)
     labels = {level.label: at for at, level in enumerate(answers)}
     return labels, {as_code(level.code): at for at, level in enumerate(answers)}
 
 
-def _positions(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], list[Failure]]:
-    """Find the answer in each cell by looking at each different cell once."""
+def _read_levels(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.int64], list[Failure]]:
+    """Find the place of each cell among levels and missing codes, looking at each different cell once."""
     labels, codes = _lookup(item)
     # True and false are codes of a Yes/No item only; elsewhere 1 is an answer like any other.
     yes_no = {as_code(level.code) for level in item.levels} == {0, 1}
     seen, uniques = pd.factorize(cells)
     blank = labels.get(NO_ANSWER, -1) if item.missing else -1
     # A missing cell has the code -1, so that what is said of blanks stands at the end.
-    at = np.full(len(uniques) + 1, blank, dtype=np.int64)
+    place_of = np.full(len(uniques) + 1, blank, dtype=np.int64)
     rules: dict[int, str] = {}
-    for place, value in enumerate(uniques):
+    for unique, value in enumerate(uniques):
         if isinstance(value, str) and not value.strip():
             continue
-        found = None if isinstance(value, bool | np.bool_) and not yes_no else _position(value, labels, codes)
-        if found is None:
-            rules[place] = _rule(value, item, hint=len(rules) < HINTS)
-        at[place] = -1 if found is None else found
-    positions = at[seen]
-    wrong = np.flatnonzero(positions < 0)
-    return positions, np.empty(0), _failures(wrong, cells, rules, seen[wrong])
+        place = None if isinstance(value, bool | np.bool_) and not yes_no else _place(value, labels, codes)
+        if place is None:
+            rules[unique] = _rule(value, item, hint=len(rules) < HINTS)
+        place_of[unique] = -1 if place is None else place
+    places = place_of[seen]
+    wrong = np.flatnonzero(places < 0)
+    return places, _failures(cells, wrong, rules=rules, rule_of=seen[wrong])
 
 
-def _position(value: object, labels: Mapping[str, int], codes: Mapping[int | str, int]) -> int | None:
+def _place(value: object, labels: Mapping[str, int], codes: Mapping[int | str, int]) -> int | None:
     """Find the place of one cell among the answers: first by label, then by code."""
     if isinstance(value, str):
         return labels.get(value, codes.get(as_code(value.strip())))
@@ -197,38 +209,41 @@ def _hint(value: object, labels: Iterable[str]) -> str:
     return f"; did you mean {near!r}?" if near else ""
 
 
-def _numbers(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], list[Failure]]:
-    """Read numbers; missing codes and their labels are set apart."""
+def _read_numbers(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], list[Failure]]:
+    """Read numbers, and find the place of each cell among the missing codes, -1 for a number."""
     if cells.dtype == bool:
         cells = cells.map({True: "True", False: "False"})
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
-    positions = np.full(len(cells), -1, dtype=np.int64)
+    places = np.full(len(cells), -1, dtype=np.int64)
     labels, codes = _lookup(item)
-    for code, at in codes.items():
+    for code, place in codes.items():
         if isinstance(code, int):
-            positions[numbers == code] = at
-    other = np.flatnonzero(~np.isfinite(numbers))
-    seen, uniques = pd.factorize(cells.iloc[other].astype(object))
-    found = np.full(len(uniques) + 1, labels.get(NO_ANSWER, -1), dtype=np.int64)
+            places[numbers == code] = place
+
+    # What is no number is blank, the label of a missing code, or wrong.
+    others = np.flatnonzero(~np.isfinite(numbers))
+    seen, uniques = pd.factorize(cells.iloc[others].astype(object))
+    place_of = np.full(len(uniques) + 1, labels.get(NO_ANSWER, -1), dtype=np.int64)
     rules: dict[int, str] = {}
-    for place, value in enumerate(uniques):
+    for unique, value in enumerate(uniques):
         if str(value).strip():
-            found[place] = labels.get(str(value), -1)
-            near = _hint(value, labels) if len(rules) < HINTS and found[place] < 0 else ""
-            rules[place] = f"must be a finite number{near}"
-    positions[other] = found[seen]
-    wrong = found[seen] < 0
-    failures = _failures(other[wrong], cells, rules, seen[wrong])
-    numbers[(positions >= 0) | ~np.isfinite(numbers)] = np.nan
-    return positions, numbers, failures
+            place_of[unique] = labels.get(str(value), -1)
+            near = _hint(value, labels) if len(rules) < HINTS and place_of[unique] < 0 else ""
+            rules[unique] = f"must be a finite number{near}"
+    places[others] = place_of[seen]
+    wrong = place_of[seen] < 0
+    failures = _failures(cells, others[wrong], rules=rules, rule_of=seen[wrong])
+    numbers[(places >= 0) | ~np.isfinite(numbers)] = np.nan
+    return numbers, places, failures
 
 
 def _failures(
-    rows: npt.NDArray[np.intp], cells: pd.Series, rules: Mapping[int, str], seen: npt.NDArray[np.intp]
+    cells: pd.Series, rows: npt.NDArray[np.intp], *, rules: Mapping[int, str], rule_of: npt.NDArray[np.intp]
 ) -> list[Failure]:
-    """List one failure per row; `seen` gives the place of the rule in `rules`, which has none for a blank."""
-    values, column = cells.iloc[rows].tolist(), str(cells.name)
+    """List one failure per row; `rule_of` gives the key of its rule in `rules`, which has none for a blank."""
+    values = cells.iloc[rows].tolist()
+    column = str(cells.name)
     return [
-        (row + 1, column, shown(value), rules.get(place, BLANK))
-        for row, value, place in zip(rows.tolist(), values, seen.tolist(), strict=True)
+        (row + 1, column, shown(value), rules.get(key, BLANK))
+        for row, value, key in zip(rows.tolist(), values, rule_of.tolist(), strict=True)
     ]

@@ -79,7 +79,8 @@ def _reasons(missing: Mapping[int | str, str], used: Mapping[int | str, str], ce
     reasons = []
     for code, label in missing.items():
         if isinstance(code, str) and not of_text:
-            code, free = free, free - 1
+            code = free
+            free -= 1
         reasons.append(Level(code, label))
     if cells.isna().any() and NO_ANSWER not in missing.values():
         reasons.append(Level(free, NO_ANSWER))

@@ -57,7 +57,13 @@ def encode(frame: pd.DataFrame, items: Iterable[Item]) -> CodedFrame:
                 missing[column] = tuple(level.code for level in item.stored_missing)
             if item.kind not in ("id", "text"):
                 measures[column] = {"numeric": "scale", "ordinal": "ordinal"}.get(item.kind, "nominal")
-    return CodedFrame(pd.DataFrame(columns), labels, value_labels, missing, measures)
+    return CodedFrame(
+        pd.DataFrame(columns),
+        column_labels=labels,
+        value_labels=value_labels,
+        missing_codes=missing,
+        measures=measures,
+    )
 
 
 def _codes(frame: pd.DataFrame, column: str, item: Item) -> pd.Series:

@@ -252,7 +252,7 @@ def _read_sav(path: Path) -> RecordFile:
     missing = {
         name: _declared(frame[name], ranges, labels.get(name, {})) for name, ranges in meta.missing_ranges.items()
     }
-    return _labelled(frame, meta, labels, missing)
+    return _labelled(frame, meta, labels=labels, missing=missing)
 
 
 def _declared(cells: pd.Series, ranges: list[dict[str, Any]], labels: Mapping[int | str, str]) -> dict[int | str, str]:
@@ -268,7 +268,7 @@ def _declared(cells: pd.Series, ranges: list[dict[str, Any]], labels: Mapping[in
 
 
 def _labelled(
-    frame: pd.DataFrame, meta: Any, labels: Mapping[str, Any], missing: Mapping[str, Mapping[int | str, str]]
+    frame: pd.DataFrame, meta: Any, *, labels: Mapping[str, Any], missing: Mapping[str, Mapping[int | str, str]]
 ) -> RecordFile:
     """Cells with what the file says of its columns."""
     return RecordFile(
@@ -304,7 +304,7 @@ def _read_dta(path: Path) -> RecordFile:
         missing[column] = {x: named.get(x, f".{x}") for x in letters}
         marks = cells.map(missing[column]).astype(object)
         frame[column] = cells.where(marks.isna(), marks)
-    return _labelled(_whole(frame), meta, labels, missing)
+    return _labelled(_whole(frame), meta, labels=labels, missing=missing)
 
 
 def _whole(frame: pd.DataFrame) -> pd.DataFrame:

@@ -126,8 +126,8 @@ class Item:
 
     def nets_among(self, answers: Sequence[object]) -> dict[str, list[str]]:
         """Nets of the answers that somebody gave: net label -> those of `answers` that it sums, where there are any."""
-        kept = {net: [answer for answer in answers if answer in members] for net, members in self.nets.items()}
-        return {net: members for net, members in kept.items() if members}
+        given = {net: [answer for answer in answers if answer in members] for net, members in self.nets.items()}
+        return {net: members for net, members in given.items() if members}
 
     @property
     def missing_labels(self) -> tuple[str, ...]:
@@ -210,8 +210,9 @@ def _settings_problems(item: Item) -> Iterator[str]:
     if item.kind == "multiple" and not item.options:
         yield "`options` must name the columns of the multiple-response set; found none"
     if item.kind == "multiple" and len(item.levels) != 2:
-        found = len(item.levels)
-        yield f"`levels` of a multiple-response set must be two, as in {{0: 'No', 1: 'Yes'}}; found {found}"
+        yield (
+            f"`levels` of a multiple-response set must be two, as in {{0: 'No', 1: 'Yes'}}; found {len(item.levels)}"
+        )
     if item.kind in ("nominal", "ordinal") and len(item.levels) < 2:
         yield f"`levels` must list two answers or more; found {len(item.levels)}"
     for label, count in Counter(item.options.values()).items():
@@ -239,8 +240,7 @@ def _level_problems(item: Item) -> Iterator[str]:
     for level in everything:
         other = owner.get(as_code(level.label), level)
         if other is not level:
-            own = f"the label {level.label!r} of code {level.code}"
-            yield f"{own} reads as the code of {other.label!r}; reword it"
+            yield f"the label {level.label!r} of code {level.code} reads as the code of {other.label!r}; reword it"
 
 
 def _net_problems(item: Item) -> Iterator[str]:
@@ -260,7 +260,8 @@ def _net_problems(item: Item) -> Iterator[str]:
 
 def _range_problems(item: Item) -> Iterator[str]:
     """Check the range of a numeric item, and that no missing code lies within it."""
-    low, high = item.minimum, item.maximum
+    low = item.minimum
+    high = item.maximum
     if low is not None and high is not None and low > high:
         yield f"`minimum` must not exceed `maximum`; found {low} and {high}"
     if item.kind == "numeric":
@@ -284,8 +285,8 @@ def _derivation_problems(item: Item) -> Iterator[str]:
             yield f"`{rules[0]}` needs `derived_from`, the item to compute it from"
         return
     if len(rules) != 1:
-        found = " and ".join(f"`{rule}`" for rule in rules) or "none"
-        yield f"a derived item needs exactly one of `breaks`, `recode` and `values`; found {found}"
+        stated = " and ".join(f"`{rule}`" for rule in rules) or "none"
+        yield f"a derived item needs exactly one of `breaks`, `recode` and `values`; found {stated}"
     if item.wording is not None:
         yield "`wording` does not belong to a derived item: nobody was asked it; use `note`"
     if item.breaks and len(item.breaks) != len(item.levels) + 1:

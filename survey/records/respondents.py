@@ -71,14 +71,14 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
         failures += _read_item(item, cells, columns, codebook)
     frame = pd.DataFrame(columns, index=cells.index)
     if len(cells):
-        broken = schema_failures(frame, cells, codebook, failures)
+        broken = schema_failures(frame, cells, codebook, known=failures)
         # Decoding has reported every blank; where it found a bad cell it left one behind.
         failures += [failure for failure in broken if failure[3] != NULL_RULE]
     # Rows that could not be split into fields are empty in `cells`: one failure is enough for each.
     unread = {failure[0] for failure in file.failures} - {None}
     failures = [failure for failure in failures if failure[0] not in unread or failure[1] == ""]
     if failures:
-        raise records_error(source.name, codebook, failures, cells)
+        raise records_error(source.name, codebook, cells, failures=failures)
     others = {name: plain_numbers(cells[name]) for name in cells.columns if name not in frame.columns}
     return frame.assign(**others)
 
@@ -113,9 +113,9 @@ def write_respondents(
     target = _path(path)
     frame = frame.reset_index(drop=True)
     failures = [*column_failures(frame.columns, codebook), *reason_failures(frame, codebook)]
-    failures += schema_failures(frame, frame, codebook, failures)
+    failures += schema_failures(frame, frame, codebook, known=failures)
     if failures:
-        raise records_error("frame", codebook, failures, frame)
+        raise records_error("frame", codebook, frame, failures=failures)
     items = [item for item in codebook.items.values() if derived == "write" or not item.is_derived]
     items = [item for item in items if all(column in frame.columns for column in item.columns)]
     with replacing(target) as draft:

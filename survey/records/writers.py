@@ -98,16 +98,16 @@ def _declare(column: str, coded: CodedFrame) -> list[Any]:
         return [code if isinstance(code, str) else {"lo": code, "hi": code} for code in codes]
     numbers = [code for code in codes if not isinstance(code, str)]
     if len(numbers) < len(codes):
-        found = ", ".join(map(str, codes))
+        listed = ", ".join(map(str, codes))
         raise RecordsError(
-            f"`missing` of {column!r} must be three codes at most for .sav, as they are text; found {found}. Use .csv."
+            f"`missing` of {column!r} must be three codes at most for .sav, as they are text; found {listed}. Use .csv."
         )
-    low, high = min(numbers), max(numbers)
+    low = min(numbers)
+    high = max(numbers)
     answers = coded.frame[column].dropna()
-    inside = answers[(answers >= low) & (answers <= high) & ~answers.isin(codes)]
-    if len(inside) or any(
-        low <= code <= high for code in coded.value_labels[column] if not isinstance(code, str) and code not in codes
-    ):
+    given_inside = answers[(answers >= low) & (answers <= high) & ~answers.isin(codes)]
+    levels = [code for code in coded.value_labels[column] if not isinstance(code, str) and code not in codes]
+    if len(given_inside) or any(low <= code <= high for code in levels):
         raise RecordsError(
             f"`missing` of {column!r} must be three codes, or a range without answers, for .sav; "
             f"{low} to {high} holds answers. Use other codes, or .csv."
