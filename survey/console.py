@@ -1,4 +1,4 @@
-"""Results as text for the console."""
+"""Results as text for the console: what printing a result shows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import pandas as pd
 from survey.tidy import NOT_AVAILABLE, UNRELIABLE
 
 CONSOLE_ROWS = 30  # rows of a result that printing it shows
+HIDDEN = frozenset(
+    {"estimate", "std_error", "conf_low", "conf_high", "n_eff", "deff"}
+)  # in a suppressed row
 
 
 def console(title: str, frame: pd.DataFrame, columns: Sequence[str], note: str = "") -> str:
@@ -18,11 +21,10 @@ def console(title: str, frame: pd.DataFrame, columns: Sequence[str], note: str =
     Numbers have four significant digits; a row whose `shown` is False has marks in place of them.
     """
     rows = frame.head(CONSOLE_ROWS)
-    kept = [name for name in columns if name in rows.columns and (rows[name].astype(str) != "").any()]
-    cells = {name: [_cell(value) for value in rows[name]] for name in kept}
+    printed = [name for name in columns if name in rows.columns and (rows[name].astype(str) != "").any()]
+    cells = {name: [_cell(value) for value in rows[name]] for name in printed}
     if "shown" in rows.columns:
-        hidden = {name for name in kept if name in ("estimate", "std_error", "conf_low", "conf_high", "n_eff", "deff")}
-        for name in hidden:
+        for name in set(printed) & HIDDEN:
             cells[name] = [
                 text if shown else UNRELIABLE for text, shown in zip(cells[name], rows["shown"], strict=True)
             ]

@@ -99,7 +99,8 @@ def term_and_level(term: str) -> tuple[str, str]:
     An interaction gives both of each, joined by "×"; a number's own name comes with "per unit".
     """
     times = " \N{MULTIPLICATION SIGN} "
-    names, levels = [], []
+    names: list[str] = []
+    levels: list[str] = []
     for part in re.split(r":(?![^\[]*\])", term):  # no colon within a level's brackets
         match = re.fullmatch(r"(.+?)\[(?:[A-Z]\.)?(.+)\]", part)
         name = match[1] if match else part

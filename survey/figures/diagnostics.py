@@ -211,7 +211,7 @@ def _heading(term: str, labels: Mapping[str, str] | None) -> str:
 
 def _common(common: Source, frame: pd.DataFrame) -> dict[str, float]:
     """Slope of each term of the frame in the model with one slope each."""
-    slopes = frame_of(common, "term", "estimate").set_index("term")["estimate"]
+    slopes = frame_of(common, "term", "estimate", argument="common").set_index("term")["estimate"]
     lacking = [term for term in in_order(frame["term"]) if term not in slopes.index]
     if lacking:
         raise EstimationError(

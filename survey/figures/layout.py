@@ -89,22 +89,24 @@ class KeyEntry:
     filled: bool = True
 
 
-def frame_of(source: Source, *columns: str) -> pd.DataFrame:
-    """The tidy frame of a result, or the frame itself, checked for the columns that a figure needs."""
+def frame_of(source: Source, *columns: str, argument: str = "tidy") -> pd.DataFrame:
+    """The tidy frame of a result, or the frame itself, checked for what a figure needs; errors name `argument`."""
     frame = source.tidy() if not isinstance(source, pd.DataFrame) and isinstance(source, Tidy) else source
     if not isinstance(frame, pd.DataFrame):
         raise EstimationError(
-            f"`tidy` must be a frame or a result with `.tidy()`; {type(source).__name__} was given. "
+            f"`{argument}` must be a frame or a result with `.tidy()`; {type(source).__name__} was given. "
             "Pass the result of an estimate or table."
         )
     lacking = [name for name in columns if name not in frame.columns]
     if lacking:
         raise EstimationError(
-            f"`tidy` must have the columns {', '.join(columns)}; {', '.join(lacking)} not found among "
+            f"`{argument}` must have the columns {', '.join(columns)}; {', '.join(lacking)} not found among "
             f"{', '.join(map(str, frame.columns))}. Name the columns that hold them."
         )
     if frame.empty:
-        raise EstimationError("`tidy` must have at least one row; it has none. Check the filter that made the frame.")
+        raise EstimationError(
+            f"`{argument}` must have at least one row; it has none. Check the filter that made the frame."
+        )
     return frame.reset_index(drop=True)
 
 

@@ -116,7 +116,7 @@ def weights(
     """
     import seaborn as sns
 
-    frame = frame_of(frame, "before", "after")
+    frame = frame_of(frame, "before", "after", argument="frame")
     count = frame["n"].to_numpy(dtype=float) if "n" in frame.columns else np.ones(len(frame))
     before, after = (_relative(frame, name, count) for name in ("before", "after"))
     low = min(before.min(), after.min())

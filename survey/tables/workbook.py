@@ -60,7 +60,7 @@ def write_excel(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]
 
     Raises
     ------
-    EstimationError : no frame is given, or a path that does not end in .xlsx.
+    EstimationError : no frame is given, one has more rows than a sheet, or a path does not end in .xlsx.
     """
     with _workbook(path) as workbook:
         sizes = {text: len(frame) for text, frame in frames.items()}
@@ -91,7 +91,7 @@ def write_banner(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str
 
     Raises
     ------
-    EstimationError : no frame is given, or a path that does not end in .xlsx.
+    EstimationError : no frame is given, one has more rows than a sheet, or a path does not end in .xlsx.
     """
     with _workbook(path) as workbook:
         largest = {title: _plain(frame["column_base"].max()) for title, frame in frames.items()}
@@ -236,7 +236,8 @@ def _fill(
     """Write a header and rows, with the header frozen and columns as wide as their contents."""
     if len(rows) >= ROWS:
         raise EstimationError(
-            f"`frames` must fit a sheet of {ROWS:,} rows, header included; one has {len(rows):,}. Write it as csv."
+            f"`path` must have room for all rows: a sheet has {ROWS:,}, header included, and {len(rows) + 1:,} are "
+            "needed. Write the frame as csv."
         )
     bold = workbook.add_format({"bold": True})
     styles = {text: workbook.add_format({"num_format": text}) for text in dict.fromkeys(formats)}

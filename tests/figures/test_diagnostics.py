@@ -47,6 +47,8 @@ def test_labels_hidden_rows_and_own_axes() -> None:
     assert "one slope for all divisions" not in texts
     with pytest.raises(survey.EstimationError, match=r"`common` must have a slope for each term; income\[T.middle\]"):
         figures.parallel_slopes(frame, common=fitted(formula="approval ~ age"))
+    with pytest.raises(survey.EstimationError, match=r"`common` must have the columns term, estimate; estimate not"):
+        figures.parallel_slopes(frame, common=frame.drop(columns="estimate"))
 
 
 def test_residuals_are_points() -> None:

@@ -447,6 +447,10 @@ def test_weights_are_counted_as_multiples_of_their_mean() -> None:
     assert sum(bar.get_height() for bar in bars(figures.weights(counted))) == 600
     with pytest.raises(EstimationError, match=r"`frame\['before'\]` must hold weights with a positive mean"):
         figures.weights(weight_rows().assign(before=0.0))
+    with pytest.raises(EstimationError, match=r"`frame` must have the columns before, after; after not found"):
+        figures.weights(weight_rows().drop(columns="after"))
+    with pytest.raises(EstimationError, match=r"`frame` must have at least one row"):
+        figures.weights(weight_rows().head(0))
 
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 4, 5])

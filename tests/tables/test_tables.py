@@ -354,7 +354,7 @@ def test_workbooks_do_not_depend_on_the_time_zone(tmp_path: Path, monkeypatch: p
 
 def test_a_frame_too_long_for_a_sheet_is_refused(tmp_path: Path) -> None:
     frame = pd.DataFrame({"term": "a"}, index=range(1_048_576))
-    with pytest.raises(EstimationError, match=r"must fit a sheet of 1,048,576 rows, .*; one has 1,048,576\."):
+    with pytest.raises(EstimationError, match=r"`path` must .*: a sheet has 1,048,576, .* and 1,048,577 are needed"):
         tables.to_excel(frame, tmp_path / "x.xlsx")
     assert not (tmp_path / "x.xlsx").exists()
 
