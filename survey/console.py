@@ -10,9 +10,7 @@ import pandas as pd
 from survey.tidy import NOT_AVAILABLE, UNRELIABLE
 
 CONSOLE_ROWS = 30  # rows of a result that printing it shows
-HIDDEN = frozenset(
-    {"estimate", "std_error", "conf_low", "conf_high", "n_eff", "deff"}
-)  # in a suppressed row
+HIDDEN = frozenset({"estimate", "std_error", "conf_low", "conf_high", "n_eff", "deff"})  # in a suppressed row
 
 
 def console(title: str, frame: pd.DataFrame, columns: Sequence[str], note: str = "") -> str:
