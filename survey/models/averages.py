@@ -71,16 +71,16 @@ def groups_of(fit: OrdinalFit, by: str | Sequence[str] | None, settings: Sequenc
             f"`by` must name covariates of the model that `at` does not set; {unknown} not among "
             f"{[name for name in known if name not in settings]}. Add the variable to the formula."
         )
-    found = domains_of(fit.cells, names)
-    live = fit.cells.inside
+    domains = domains_of(fit.cells, names)
+    inside = fit.cells.inside
     return [
         Group(
-            {str(name): found.labels[name].iloc[i] for name in found.labels.columns},
-            member,
-            np.where(member, fit.cells.weight, 0.0)[live],
-            float(fit.cells.n[member].sum()),
+            labels={str(name): domains.labels[name].iloc[i] for name in domains.labels.columns},
+            inside=member,
+            weight=np.where(member, fit.cells.weight, 0.0)[inside],
+            n=float(fit.cells.n[member].sum()),
         )
-        for i, member in enumerate(found.indicator.T)
+        for i, member in enumerate(domains.indicator.T)
     ]
 
 
@@ -107,39 +107,58 @@ def average(
     fit: OrdinalFit, predictors: Predictors, covariates: Covariates, group: Group, *, argument: str = "at"
 ) -> Average:
     """Average probabilities of a group with given columns, which came in as some argument."""
-    value, at = _probabilities(fit, predictors, params_of(fit), argument)
+    value, at = _probabilities(fit, predictors, params=params_of(fit), argument=argument)
     average = group.share @ value
-    influence = _influence(fit, _gradient(fit, predictors, at, group.share), value - average, covariates, group)
+    influence = _influence(
+        fit,
+        _gradient(fit, predictors, at=at, share=group.share),
+        deviation=value - average,
+        covariates=covariates,
+        group=group,
+    )
 
     def under(params: FloatArray, weight: FloatArray) -> FloatArray:
         """(K,) average under the parameters and weights of a replicate."""
         used = weight != 0
-        probabilities, _ = _probabilities(fit, predictors.rows(used), params, argument)
+        probabilities, _ = _probabilities(fit, predictors.rows(used), params=params, argument=argument)
         moved: FloatArray = weight[used] @ probabilities / weight.sum()
         return moved
 
-    return Average(average, influence, _replicated(fit, under, covariates, group), group.n)
+    return Average(
+        value=average,
+        influence=influence,
+        replicated=_replicated(fit, under, covariates=covariates, group=group),
+        n=group.n,
+    )
 
 
 def average_at_means(fit: OrdinalFit, setting: Mapping[str, object], group: Group) -> Average:
     """Probabilities at one profile: covariates that are not set are at their means in the group."""
-    frame, share = fit.cells.frame[fit.cells.inside], group.share
+    frame = fit.cells.frame[fit.cells.inside]
+    share = group.share
     offset = np.zeros(1)
     if fit.parts.offset is not None:
         given = setting.get(fit.parts.offset)
         known = share @ fit.predictors.offset[fit.cells.inside]
         offset[0] = known if given is None else np.asarray(given, dtype=np.float64)
     location, nominal, scale = (matrix.at_means(frame, share, setting)[None, :] for matrix in fit.parts.matrices())
-    profile = Predictors(location, nominal, scale, offset, fit.parts.structure)
+    profile = Predictors(location=location, nominal=nominal, scale=scale, offset=offset, structure=fit.parts.structure)
     value, at = _probabilities(fit, profile, params_of(fit))
-    influence = fit.influence @ _gradient(fit, profile, at, np.ones(1)).T
+    influence = fit.influence @ _gradient(fit, profile, at=at, share=np.ones(1)).T
     replicated = [_probabilities(fit, profile, params)[0][0] for params in fit.replicated]
-    return Average(value[0], influence, np.array(replicated).reshape(-1, value.shape[1]), group.n)
+    return Average(
+        value=value[0], influence=influence, replicated=np.array(replicated).reshape(-1, value.shape[1]), n=group.n
+    )
 
 
 def difference(one: Average, other: Average) -> Average:
     """Difference of two averages."""
-    return Average(one.value - other.value, one.influence - other.influence, one.replicated - other.replicated, one.n)
+    return Average(
+        value=one.value - other.value,
+        influence=one.influence - other.influence,
+        replicated=one.replicated - other.replicated,
+        n=one.n,
+    )
 
 
 def column_changes(fit: OrdinalFit, variable: str) -> Predictors:
@@ -147,7 +166,7 @@ def column_changes(fit: OrdinalFit, variable: str) -> Predictors:
     size = int(fit.cells.inside.sum())
     location, nominal, scale = (_column_slopes(fit, matrix, variable) for matrix in fit.parts.matrices())
     offset = np.full(size, float(fit.parts.offset == variable))
-    return Predictors(location, nominal, scale, offset, fit.parts.structure)
+    return Predictors(location=location, nominal=nominal, scale=scale, offset=offset, structure=fit.parts.structure)
 
 
 def average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, group: Group) -> Average:
@@ -157,31 +176,37 @@ def average_slope(fit: OrdinalFit, change: Predictors, covariates: Covariates, g
     a s'g`, where theta(z') leaves the constant out.
     """
     predictors = fit.predictors.rows(fit.cells.inside)
-    own = fit.parameters(params_of(fit))
-    at = limits(predictors, own)
-    move = _limit_slopes(fit, predictors, change, params_of(fit))
+    parameters = fit.parameters(params_of(fit))
+    at = limits(predictors, parameters)
+    move = _limit_slopes(fit, predictors, change=change, params=params_of(fit))
     density = _density(fit, at)
+    # average over respondents of d P(answer) / dx: F'(a) a' at the upper limit less the same at the lower one
     bend = LINKS[fit.link].pdf_slope(at) * density  # f'
     effects = _by_answer((density * move).T).T
     share = group.share[:, None]
-    wider = (change.scale @ own.scale)[:, None]
-    inverse = 1 / spread(predictors, own.scale)[:, None]
+    wider = (change.scale @ parameters.scale)[:, None]
+    inverse = 1 / spread(predictors, parameters.scale)[:, None]
     by_threshold, by_slope = location_sums(predictors, share * (bend * move - density * wider) * inverse)
     more_threshold, more_slope = location_sums(change, share * density * inverse, constant=0.0)
     by_scale = -(share * (bend * move * at + density * move)).T @ predictors.scale
     by_scale -= (share * density * at).T @ change.scale
     gradient = _by_answer(np.hstack([by_slope + more_slope, by_threshold + more_threshold, by_scale]))
     value = group.share @ effects
-    influence = _influence(fit, gradient, effects - value, covariates, group)
+    influence = _influence(fit, gradient, deviation=effects - value, covariates=covariates, group=group)
 
     def under(params: FloatArray, weight: FloatArray) -> FloatArray:
         """(K,) average derivative under the parameters and weights of a replicate."""
         moved = _density(fit, limits(predictors, fit.parameters(params)))
-        moved *= _limit_slopes(fit, predictors, change, params)
+        moved *= _limit_slopes(fit, predictors, change=change, params=params)
         average: FloatArray = _by_answer(moved.T @ weight) / weight.sum()
         return average
 
-    return Average(value, influence, _replicated(fit, under, covariates, group), group.n)
+    return Average(
+        value=value,
+        influence=influence,
+        replicated=_replicated(fit, under, covariates=covariates, group=group),
+        n=group.n,
+    )
 
 
 def _probabilities(
@@ -193,22 +218,23 @@ def _probabilities(
     ------
     EstimationError : thresholds that cross, so that an answer would have a negative probability.
     """
-    own = fit.parameters(params)
-    if predictors.nominal.shape[1] and np.diff(thresholds(predictors, own.thresholds), axis=1).min(initial=1.0) <= 0:
+    parameters = fit.parameters(params)
+    gap = np.diff(thresholds(predictors, parameters.thresholds), axis=1)
+    if predictors.nominal.shape[1] and gap.min(initial=1.0) <= 0:
         raise EstimationError(
             f"`{argument}`: thresholds cross at a profile, or in a replicate of the design, so that an answer would "
             f"have a negative probability: the nominal effects are extrapolated. {EXTRAPOLATED[argument]}"
         )
-    at = limits(predictors, own)
+    at = limits(predictors, parameters)
     ends = np.full((len(at), 1), np.inf)
     return np.exp(log_difference(LINKS[fit.link], np.hstack([at, ends]), np.hstack([-ends, at]))), at
 
 
 def _gradient(fit: OrdinalFit, predictors: Predictors, at: FloatArray, share: FloatArray) -> FloatArray:
     """(K, k) derivative of average probabilities by the parameters, in the order of `fit.params`."""
-    own = fit.parameters(params_of(fit))
+    parameters = fit.parameters(params_of(fit))
     weighted = share[:, None] * _density(fit, at)
-    by_threshold, by_slope = location_sums(predictors, weighted / spread(predictors, own.scale)[:, None])
+    by_threshold, by_slope = location_sums(predictors, weighted / spread(predictors, parameters.scale)[:, None])
     by_scale = -(weighted * at).T @ predictors.scale
     return _by_answer(np.hstack([by_slope, by_threshold, by_scale]))
 
@@ -231,6 +257,7 @@ def _influence(
     fit: OrdinalFit, gradient: FloatArray, deviation: FloatArray, covariates: Covariates, group: Group
 ) -> FloatArray:
     """(C, K) influence of averages: through the parameters and, where estimated, through who was sampled."""
+    # delta method for the parameters; whoever is averaged over moves the average by the own deviation from it
     influence = fit.influence @ gradient.T
     if covariates == "estimated":
         among = group.inside[fit.cells.inside]
@@ -259,13 +286,13 @@ def _replicated(
 
 def _limit_slopes(fit: OrdinalFit, predictors: Predictors, change: Predictors, params: FloatArray) -> FloatArray:
     """(L, q) derivatives of the limits by a covariate."""
-    own = fit.parameters(params)
+    parameters = fit.parameters(params)
     r = fit.parts.structure.shape[1]
-    moved = change.nominal @ own.thresholds[r:].reshape(-1, r) @ fit.parts.structure.T
-    moved = moved - (change.location @ own.slopes + change.offset)[:, None]
-    moved = moved / spread(predictors, own.scale)[:, None]
+    moved = change.nominal @ parameters.thresholds[r:].reshape(-1, r) @ fit.parts.structure.T
+    moved = moved - (change.location @ parameters.slopes + change.offset)[:, None]
+    moved = moved / spread(predictors, parameters.scale)[:, None]
     if change.scale.shape[1]:
-        moved = moved - limits(predictors, own) * (change.scale @ own.scale)[:, None]
+        moved = moved - limits(predictors, parameters) * (change.scale @ parameters.scale)[:, None]
     return moved
 
 
@@ -291,20 +318,18 @@ def _column_slopes(fit: OrdinalFit, matrix: ModelMatrix, variable: str) -> Float
             "column; its effects are then differences between levels."
         )
     steps = 1e-3 * np.maximum(np.abs(x), 1e-3 * max(float(x.std()), 1e-12))
-    one, other = (
-        _difference_quotient(matrix, frame, variable, steps),
-        _difference_quotient(matrix, frame, variable, steps / 2),
-    )
-    scale = np.abs(other).max(axis=0)
-    if not scale.any() or (np.abs(one - other) > SMOOTH * np.maximum(scale, 1e-6 * scale.max())).any():
+    coarse = _difference_quotient(matrix, frame, variable, steps=steps)
+    slopes = _difference_quotient(matrix, frame, variable, steps=steps / 2)
+    scale = np.abs(slopes).max(axis=0)
+    if not scale.any() or (np.abs(coarse - slopes) > SMOOTH * np.maximum(scale, 1e-6 * scale.max())).any():
         raise EstimationError(
             f"`variable`: the formula jumps or is flat in {variable!r}, so an average slope means nothing. Compare "
             "`predicted_probabilities` at chosen values instead."
         )
-    return other
+    return slopes
 
 
-def _difference_quotient(matrix: ModelMatrix, frame: pd.DataFrame, variable: str, steps: FloatArray) -> FloatArray:
+def _difference_quotient(matrix: ModelMatrix, frame: pd.DataFrame, variable: str, *, steps: FloatArray) -> FloatArray:
     """(C, p) five-point differences with a step per pattern, one-sided at the ends of the observed range."""
     x = frame[variable].astype(np.float64).to_numpy()
     low, high = x - 2 * steps < x.min(), x + 2 * steps > x.max()

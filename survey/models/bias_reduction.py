@@ -43,7 +43,8 @@ def bias_reduced(fit: OrdinalFit, *, level: float = 0.95) -> Estimate:
     """
     check_kind(fit, OrdinalFit, "fit")
     check_cr2(fit.cells)
-    p, q = fit.covariates.shape[1], len(fit.levels) - 1
+    p = fit.covariates.shape[1]
+    q = len(fit.levels) - 1
     if not fit.is_proportional:
         raise EstimationError(
             f"`fit` must have one slope per column and one threshold per division of the answers; it has "
@@ -68,7 +69,8 @@ def bias_reduced(fit: OrdinalFit, *, level: float = 0.95) -> Estimate:
 
 def _standardized(fit: OrdinalFit) -> tuple[FloatArray, FloatArray]:
     """(C, q, p + q) columns and (C, q) residuals in units of independent errors with variance 1."""
-    link, cells = LINKS[fit.link], fit.cells
+    link = LINKS[fit.link]
+    cells = fit.cells
     slopes = fit.slopes.to_numpy(dtype=np.float64)
     thresholds = fit.thresholds.to_numpy(dtype=np.float64)
     q = thresholds.size

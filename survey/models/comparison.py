@@ -121,8 +121,8 @@ class ModelComparison:
             raise EstimationError(
                 f"`model` must be one after the first; {later!r} is not among {list(self.names[1:])}."
             )
-        found = self.changes(since=since)
-        rows = found.labels
+        changes = self.changes(since=since)
+        rows = changes.labels
         chosen = np.flatnonzero(
             ((rows["model"] == later) & (rows["term"] == term) & (rows["level"] == level)).to_numpy()
         )
@@ -131,15 +131,15 @@ class ModelComparison:
             if value not in known:
                 raise EstimationError(f"`{argument}` must be one of those compared; {value!r} is not among {known}.")
         earlier = str(rows["since"].iloc[chosen[0]])
-        own = self.effects.std_error[(self.effects.labels["model"] == later).to_numpy()][chosen % len(self._each)]
-        if (found.std_error[chosen] <= SAME * own).all():
+        std_error = self.effects.std_error[(self.effects.labels["model"] == later).to_numpy()][chosen % len(self._each)]
+        if (changes.std_error[chosen] <= SAME * std_error).all():
             raise EstimationError(
                 f"`model` must differ from the earlier one; {earlier!r} and {later!r} are the same model, so that "
                 "there is no change to test."
             )
-        statistic = wald_chisq(found.value[chosen], found.vcov[np.ix_(chosen, chosen)])
+        statistic = wald_chisq(changes.value[chosen], changes.vcov[np.ix_(chosen, chosen)])
         method = f"Adjusted Wald test that {term} has the same effects on {level!r} in {later!r} as in {earlier!r}"
-        return adjusted_wald(statistic, chosen.size, found.whole_df, method)
+        return adjusted_wald(statistic, chosen.size, changes.whole_df, method)
 
     def tests(self, level: object, *, since: Since = "first") -> pd.DataFrame:
         """The test of every term in every later model, with p-values adjusted for their number.
@@ -153,17 +153,17 @@ class ModelComparison:
         rows = []
         for before, later in zip(earlier, self.names[1:], strict=True):
             for term in dict.fromkeys(self.effects.labels["term"]):
-                found = self.test(str(term), level, model=later, since=since)
+                result = self.test(str(term), level, model=later, since=since)
                 rows.append(
                     {
                         "model": later,
                         "since": before,
                         "term": term,
                         "level": level,
-                        "statistic": found.statistic,
-                        "df1": found.df1,
-                        "df2": found.df2,
-                        "p_value": found.p_value,
+                        "statistic": result.statistic,
+                        "df1": result.df1,
+                        "df2": result.df2,
+                        "p_value": result.p_value,
                     }
                 )
         frame = pd.DataFrame(rows)
@@ -224,7 +224,7 @@ def compare_models(
         )
     wanted = as_names(variable, "variable")
     needed = {
-        name: specification(text, None, None, "flexible", None).variables(design.frame)
+        name: specification(text, None, scale=None, thresholds="flexible", offset=None).variables(design.frame)
         for name, text in formulas.items()
     }
     outcomes = {name: variables[0] for name, variables in needed.items()}
@@ -245,7 +245,7 @@ def compare_models(
     cells = collapse(design, every, missing)
     within = design.domain(design.frame[every].notna().all(axis=1))
     fits = tuple(ordinal(text, within, link=link) for text in formulas.values())
-    parts = [_on(cells, fit, effects_of(fit, wanted, nets, covariates, None)) for fit in fits]
+    parts = [_on(cells, fit, effects_of(fit, wanted, nets=nets, covariates=covariates, by=None)) for fit in fits]
     labels = [one.labels.assign(model=name)[["model", *one.labels]] for name, one in zip(formulas, parts, strict=True)]
     value = np.concatenate([one.value for one in parts])
     replicated = np.hstack([one.replicated for one in parts])

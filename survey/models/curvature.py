@@ -69,6 +69,7 @@ class Curvature:
         columns : (C, c) derivatives of each limit by c parameters of its own.
         combine : (q c, m) how the m parameters make those of the limits, limit by limit.
         """
+        # d log-likelihood / d parameter = sum over limits of (d log-likelihood / d limit) (d limit / d parameter)
         parts = combine.reshape(self.divisions, columns.shape[1], -1)
         total: FloatArray = self.score[:, [0]] * (columns @ parts[0])
         for j in range(1, self.divisions):
@@ -78,22 +79,24 @@ class Curvature:
     def information(self, columns: FloatArray, kind: Kind) -> FloatArray:
         """(q c, q c) information on c parameters of each limit, of all respondents together."""
         main, beside = self.observed if kind == "observed" else self.expected
-        q, c = self.divisions, columns.shape[1]
+        q = self.divisions
+        c = columns.shape[1]
         total = np.zeros((q, c, q, c))
         for j in range(q):
             total[j, :, j] = columns.T @ ((self.weight * main[:, j])[:, None] * columns)
             if j + 1 < q:
                 crossed = columns.T @ ((self.weight * beside[:, j])[:, None] * columns)
-                total[j, :, j + 1], total[j + 1, :, j] = crossed, crossed.T
+                total[j, :, j + 1] = crossed
+                total[j + 1, :, j] = crossed.T
         return total.reshape(q * c, q * c)
 
 
 def parallel(q: int, p: int) -> FloatArray:
     """(q (1 + p), p + q) how p slopes and q thresholds make the parameters of the limits: the slopes are the same."""
-    made = np.zeros((q, 1 + p, p + q))
-    made[:, 1:, :p] = np.eye(p)
-    made[np.arange(q), 0, p + np.arange(q)] = 1.0
-    return made.reshape(q * (1 + p), p + q)
+    combine = np.zeros((q, 1 + p, p + q))
+    combine[:, 1:, :p] = np.eye(p)
+    combine[np.arange(q), 0, p + np.arange(q)] = 1.0
+    return combine.reshape(q * (1 + p), p + q)
 
 
 def curvature(fit: Fitted) -> Curvature:
@@ -106,14 +109,18 @@ def curvature(fit: Fitted) -> Curvature:
     check_parallel(fit)
     inside = fit.cells.inside
     return curvature_at(
-        answer_codes(fit), fit.covariates[inside], scaled_weight(fit.cells), limits_of(fit), LINKS[fit.link]
+        answer_codes(fit),
+        fit.covariates[inside],
+        weight=scaled_weight(fit.cells),
+        between=limits_of(fit),
+        link=LINKS[fit.link],
     )
 
 
 def limits_of(fit: Fitted, params: FloatArray | None = None) -> FloatArray:
     """(C, q) limits between the answers of the patterns inside the domain, at the fit or at (k,) other parameters."""
-    own = params_of(fit) if params is None else params
-    return limits(fit.predictors.rows(fit.cells.inside), fit.parameters(own))
+    values = params_of(fit) if params is None else params
+    return limits(fit.predictors.rows(fit.cells.inside), fit.parameters(values))
 
 
 def probabilities_of(fit: Fitted) -> FloatArray:
@@ -145,7 +152,7 @@ def curvature_at(
     padded = np.column_stack([np.full(codes.size, -np.inf), between, np.full(codes.size, np.inf)])
     log_pi = log_probabilities(between, link)
     log_p = log_pi[rows, codes]
-    first, second = derivatives(ratios(link, padded[rows, codes + 1], padded[rows, codes], log_p))
+    first, second = derivatives(ratios(link, padded[rows, codes + 1], below=padded[rows, codes], log_p=log_p))
     score = np.zeros((codes.size, q))
     main = np.zeros((codes.size, q))
     beside = np.zeros((codes.size, q - 1))
@@ -157,6 +164,8 @@ def curvature_at(
     main[rows[has_above], codes[has_above]] = -second[0, has_above]
     main[rows[has_below], codes[has_below] - 1] = -second[1, has_below]
     beside[rows[has_both], codes[has_both] - 1] = -second[2, has_both]
+    # each limit lies between two answers: f^2 / pi of the one below it and of the one above it; two neighbouring limits
+    # have one answer in common
     log_f = link.log_pdf(between)
     with np.errstate(over="ignore", invalid="ignore"):
         expected = np.exp(2 * log_f - log_pi[:, :-1]) + np.exp(2 * log_f - log_pi[:, 1:])
@@ -195,20 +204,20 @@ def check_simple_sample(cells: Cells, what: str) -> None:
     name, _, instead = what.partition("; ")
     stage = cells.stages[0]
     each = cells.weight[cells.inside] / cells.n[cells.inside]
-    found = ""
+    reason = ""
     if cells.replicates is not None:
-        found = "it has replicate weights"
+        reason = "it has replicate weights"
     elif cells.calibrations:
-        found = "its weights were calibrated"
+        reason = "its weights were calibrated"
     elif len(cells.stages) > 1 or stage.cluster is not None:
-        found = "it has PSUs"
+        reason = "it has PSUs"
     elif stage.n_h.size > 1:
-        found = f"it has {stage.n_h.size} strata"
+        reason = f"it has {stage.n_h.size} strata"
     elif stage.fraction.any():
-        found = "it has population sizes"
+        reason = "it has population sizes"
     elif np.ptp(each) > 1e-12 * each.max() or (cells.entries.scatter > 1e-20 * cells.entries.weight**2).any():
-        found = "its weights differ"
-    if found:
+        reason = "its weights differ"
+    if reason:
         raise EstimationError(
-            f"{name} is for a simple random sample with equal weights; the design is not one: {found}. {instead}"
+            f"{name} is for a simple random sample with equal weights; the design is not one: {reason}. {instead}"
         )

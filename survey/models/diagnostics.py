@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from survey.models.likelihood import CumulativeFit, fit_limits
 from survey.models.links import LINKS
 from survey.models.nesting import independent_columns
 from survey.models.ordinal import OrdinalFit
-from survey.models.predictors import Predictors
+from survey.models.predictors import Predictors, proportional
 from survey.models.refitting import refit
 
 FitTest = Literal["score-groups", "lipsitz", "hosmer-lemeshow", "pulkstenis-robinson", "pulkstenis-robinson-deviance"]
@@ -86,12 +86,13 @@ def vif(fit: OrdinalFit, *, by: Unit = "term") -> pd.DataFrame:
     inverse = np.linalg.inv(information)
     rows = []
     for name, positions in zip(names, slices, strict=True):
-        own = np.asarray(positions, dtype=np.intp)
-        alone = np.concatenate([own, np.arange(p, p + shape.divisions)])  # the term and the thresholds, nothing else
+        term = np.asarray(positions, dtype=np.intp)
+        alone = np.concatenate([term, np.arange(p, p + shape.divisions)])  # the term and the thresholds, nothing else
         simple = np.linalg.inv(information[np.ix_(alone, alone)])
-        k = len(own)
-        plain = inverse[np.ix_(own, own)], simple[:k, :k]
-        design = _variance(fit, scores @ inverse[:, own]), _variance(fit, scores[:, alone] @ simple[:, :k])
+        k = len(term)
+        plain = inverse[np.ix_(term, term)], simple[:k, :k]
+        design = _variance(fit, scores @ inverse[:, term]), _variance(fit, scores[:, alone] @ simple[:, :k])
+        # ratio of generalized variances, |V(b)| / |V(b) without the other terms|
         factors = [float(np.exp(np.linalg.slogdet(a)[1] - np.linalg.slogdet(b)[1])) for a, b in (plain, design)]
         rows.append((name, k, factors[0], factors[0] ** (0.5 / k), factors[1], factors[1] ** (0.5 / k)))
     columns = ["term", "columns", "gvif", "gvif_scaled", "design_gvif", "design_gvif_scaled"]
@@ -164,7 +165,8 @@ def _by_score(fit: OrdinalFit, groups: int) -> _Groups:
 
     The bounds are quantiles that interpolate between respondents (R's type 7; by sums of weights where these differ).
     """
-    predictor, n = _linear_predictor(fit), fit.cells.n[fit.cells.inside].astype(np.float64)
+    predictor = _linear_predictor(fit)
+    n = fit.cells.n[fit.cells.inside].astype(np.float64)
     weight = scaled_weight(fit.cells)
     distinct, position = np.unique(predictor, return_inverse=True)
     sums = np.bincount(position, weights=weight)
@@ -189,13 +191,13 @@ def _by_score(fit: OrdinalFit, groups: int) -> _Groups:
 def _extended(fit: OrdinalFit, extra: FloatArray) -> tuple[CumulativeFit, Predictors]:
     """Fit with further columns."""
     columns = np.hstack([fit.covariates[fit.cells.inside], extra])
-    none = np.zeros((len(columns), 0))
-    predictors = Predictors(columns, none, none, fit.predictors.offset[fit.cells.inside], np.eye(len(fit.levels) - 1))
+    offset = fit.predictors.offset[fit.cells.inside]
+    predictors = replace(proportional(columns, len(fit.levels) - 1), offset=offset)
     reason = ""
     try:
-        found = fit_limits(answer_codes(fit), predictors, scaled_weight(fit.cells), LINKS[fit.link])
-        if not found.suspicious:
-            return found, predictors
+        extended = fit_limits(answer_codes(fit), predictors, weight=scaled_weight(fit.cells), link=LINKS[fit.link])
+        if not extended.suspicious:
+            return extended, predictors
     except ConvergenceError as error:
         reason = f" {error}"
     raise EstimationError(
@@ -206,33 +208,36 @@ def _extended(fit: OrdinalFit, extra: FloatArray) -> tuple[CumulativeFit, Predic
 
 def _indicator_test(fit: OrdinalFit, groups: int, method: FitTest) -> TestResult:
     """Test of the indicators of groups along the predictor, added to the model."""
-    made = _by_score(fit, groups)
-    indicators = (made.code[:, None] == np.arange(1, made.number)).astype(np.float64)
+    by_score = _by_score(fit, groups)
+    indicators = (by_score.code[:, None] == np.arange(1, by_score.number)).astype(np.float64)
     root = np.sqrt(scaled_weight(fit.cells))[:, None]
     given = np.column_stack([np.ones(len(root)), curvature(fit).scaled])
-    kept = independent_columns(root * given, root * indicators)
-    if kept.size == 0:
+    free = independent_columns(root * given, root * indicators)
+    if free.size == 0:
         raise EstimationError(
             "`groups`: the groups follow from the columns of the model, which fits them by itself (it is saturated). "
             "There is nothing to test this way."
         )
-    found, predictors = _extended(fit, indicators[:, kept])
-    note = f"{made.number} groups along the linear predictor."
-    if len(kept) < made.number - 1:
-        note += f" {made.number - 1 - len(kept)} follow from the columns of the model and are not counted."
-    k = len(kept)
+    extended, predictors = _extended(fit, indicators[:, free])
+    note = f"{by_score.number} groups along the linear predictor."
+    if len(free) < by_score.number - 1:
+        note += f" {by_score.number - 1 - len(free)} follow from the columns of the model and are not counted."
+    k = len(free)
     if method == "lipsitz":
-        statistic = max(2.0 * (found.log_likelihood - fit.log_likelihood), 0.0)
+        statistic = max(2.0 * (extended.log_likelihood - fit.log_likelihood), 0.0)
         return TestResult(statistic, k, np.nan, float(scipy.special.chdtrc(k, statistic)), "Lipsitz test of fit", note)
-    cells, inside = fit.cells, fit.cells.inside
-    own = slice(len(found.params) - k, len(found.params))
-    influence = influence_of(cells, found.influence[:, own])
+    cells = fit.cells
+    inside = fit.cells.inside
+    added = slice(len(extended.params) - k, len(extended.params))
+    influence = influence_of(cells, extended.influence[:, added])
     replicated = np.zeros((0, k))
     if cells.replicates is not None:
         weights = cells.replicates.weight[inside]
-        refitted = refit(answer_codes(fit), predictors, weights, LINKS[fit.link], found.params, argument="fit")
-        replicated = refitted[:, own]
-    value = found.params[own]
+        refitted = refit(
+            answer_codes(fit), predictors, weights=weights, link=LINKS[fit.link], start=extended.params, argument="fit"
+        )
+        replicated = refitted[:, added]
+    value = extended.params[added]
     vcov = covariance(cells, value, influence, lambda _: replicated)
     statistic = wald_chisq(value, vcov) if k <= fit.df else np.nan
     return adjusted_wald(statistic, k, fit.df, "Test of fit by groups of the predictor, design-based", note)
@@ -263,7 +268,7 @@ def _hosmer_lemeshow(fit: OrdinalFit, made: _Groups) -> TestResult:
     k = len(fit.levels)
     df = (made.number - 2) * (k - 1) + k - 2
     note = f"{made.number} groups along the linear predictor."
-    return _chisq(observed, expected, df, "Ordinal Hosmer-Lemeshow test of fit", note)
+    return _chisq(observed, expected, df=df, name="Ordinal Hosmer-Lemeshow test of fit", note=note)
 
 
 def _pulkstenis_robinson(fit: OrdinalFit, method: FitTest) -> TestResult:
@@ -278,24 +283,25 @@ def _pulkstenis_robinson(fit: OrdinalFit, method: FitTest) -> TestResult:
     frame = fit.cells.frame[fit.cells.inside]
     pattern = frame.groupby(names, observed=True, sort=True).ngroup().to_numpy()
     score = probabilities_of(fit) @ np.arange(1.0, len(fit.levels) + 1)
-    predictor, n = _linear_predictor(fit), fit.cells.n[fit.cells.inside]
+    predictor = _linear_predictor(fit)
+    n = fit.cells.n[fit.cells.inside]
     above = np.zeros(len(pattern), dtype=np.intp)
     for code in np.unique(pattern):
-        own = np.flatnonzero(pattern == code)
+        members = np.flatnonzero(pattern == code)
         # the score rises with the predictor, by which ties are exact
-        order = own[np.argsort(predictor[own], kind="stable")]
+        order = members[np.argsort(predictor[members], kind="stable")]
         ends = np.cumsum(n[order])
         middle = (ends[-1] - 1) / 2
         low = order[np.searchsorted(ends, np.floor(middle), side="right")]
         high = order[np.searchsorted(ends, np.ceil(middle), side="right")]
         median = (score[low] + score[high]) / 2
-        above[own] = (score[own] > median) & (predictor[own] != predictor[low])
+        above[members] = (score[members] > median) & (predictor[members] != predictor[low])
     _, halves = np.unique(2 * pattern + above, return_inverse=True)
     observed, expected = _tables(fit, halves.astype(np.intp))
     df = (len(observed) - 1) * (len(fit.levels) - 1) - len(names) - 1
     note = f"{len(observed)} groups: patterns of {', '.join(names)}, divided at the median score."
     if method == "pulkstenis-robinson":
-        return _chisq(observed, expected, df, "Pulkstenis-Robinson test of fit, chi-square", note)
+        return _chisq(observed, expected, df=df, name="Pulkstenis-Robinson test of fit, chi-square", note=note)
     if df < 1:
         raise EstimationError(f"`fit` leaves {df} degrees of freedom for a test of fit. Use another method.")
     with np.errstate(divide="ignore", invalid="ignore"):

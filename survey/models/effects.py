@@ -104,12 +104,13 @@ def predicted_probabilities(
             averages.append(
                 average_at_means(fit, setting, group)
                 if others == "means"
-                else average(fit, with_values(fit, setting), covariates, group)
+                else average(fit, with_values(fit, setting), covariates=covariates, group=group)
             )
     contexts = _contexts(groups, profiles)
-    made = _estimate(fit, _merged(_labels(contexts, answers, fit.outcome), averages, merge), level)
-    low, high = proportion_interval(np.clip(made.value, 0, 1), made.std_error, made.n, made.df, level, "logit")
-    return replace(made, conf_low=low, conf_high=high)
+    estimate = _estimate(fit, _merged(_labels(contexts, answers, fit.outcome), averages, merge), level)
+    value = np.clip(estimate.value, 0, 1)
+    low, high = proportion_interval(value, estimate.std_error, estimate.n, estimate.df, level=level, method="logit")
+    return replace(estimate, conf_low=low, conf_high=high)
 
 
 def average_effects(
@@ -149,7 +150,9 @@ def average_effects(
     """
     check_kind(fit, OrdinalFit, "fit")
     check_level(level)
-    return _estimate(fit, effects_of(fit, as_names(variable, "variable"), nets, covariates, by), level)
+    return _estimate(
+        fit, effects_of(fit, as_names(variable, "variable"), nets=nets, covariates=covariates, by=by), level
+    )
 
 
 def effects_of(
@@ -174,25 +177,29 @@ def effects_of(
             )
     groups = groups_of(fit, by, [])
     averages: dict[int, list[Average]] = {i: [] for i in range(len(groups))}
-    contrasts, terms = [], []
+    contrasts = []
+    terms = []
     for name in variables:
         if name in fit.parts.dtypes:
             first, *rest = fit.parts.dtypes[name].categories
             settings = [with_values(fit, {name: value}) for value in (first, *rest)]
             for i, group in enumerate(groups):
-                base, *moved = (average(fit, setting, covariates, group, argument="variable") for setting in settings)
+                base, *moved = (
+                    average(fit, setting, covariates=covariates, group=group, argument="variable")
+                    for setting in settings
+                )
                 averages[i] += [difference(one, base) for one in moved]
             contrasts += [f"{other} - {first}" for other in rest]
             terms += [name] * len(rest)
         else:
             change = column_changes(fit, name)
             for i, group in enumerate(groups):
-                averages[i].append(average_slope(fit, change, covariates, group))
+                averages[i].append(average_slope(fit, change, covariates=covariates, group=group))
             contrasts.append(f"per unit of {name}")
             terms.append(name)
     contexts = _contexts(groups, pd.DataFrame({"contrast": contrasts, "term": terms}))
     labels = _labels(contexts.drop(columns="term"), answers, contexts["term"].repeat(len(answers)).to_list())
-    return _merged(labels, [one for own in averages.values() for one in own], merge)
+    return _merged(labels, [one for of_group in averages.values() for one in of_group], merge)
 
 
 def _contexts(groups: Sequence[Group], rows: pd.DataFrame) -> pd.DataFrame:
@@ -201,8 +208,8 @@ def _contexts(groups: Sequence[Group], rows: pd.DataFrame) -> pd.DataFrame:
         return rows
     parts = []
     for group in groups:
-        own = pd.DataFrame({name: [value] * len(rows) for name, value in group.labels.items()}, index=rows.index)
-        parts.append(pd.concat([own, rows], axis=1))
+        labels = pd.DataFrame({name: [value] * len(rows) for name, value in group.labels.items()}, index=rows.index)
+        parts.append(pd.concat([labels, rows], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -72,7 +72,7 @@ def ordinal(
     """
     check_design(design)
     check_choice(link, LinkName, "link")
-    asked = specification(formula, nominal, scale, thresholds, offset)
+    asked = specification(formula, nominal, scale=scale, thresholds=thresholds, offset=offset)
     cells = collapse(design, asked.variables(design.frame), missing)
     outcome = outcome_name(formula)
     levels, codes, remark = answers(cells, outcome)
@@ -81,12 +81,13 @@ def ordinal(
             f"`thresholds`: a structure counts the answers, used or not. {remark.replace('were dropped', 'are')} Merge "
             "or remove them first."
         )
-    parts, predictors = model_parts(asked, cells, design, levels)
-    data = ModelData(outcome, levels, codes, cells, parts, predictors)
+    parts, predictors = model_parts(asked, cells, design=design, levels=levels)
+    data = ModelData(outcome=outcome, levels=levels, codes=codes, cells=cells, parts=parts, predictors=predictors)
     check_rank(data)
     maximum = _maximum(data, link)
     check_thresholds(data, maximum)
 
+    # sandwich (Binder 1983): inverse information times scores is the influence, whose design variance is the covariance
     order = predictors.fit_order
     params = maximum.params[order]
     influence = influence_of(cells, maximum.influence[:, order])
@@ -129,7 +130,7 @@ def _maximum(data: ModelData, link: LinkName) -> CumulativeFit:
     predictors = data.predictors.rows(inside)
     failure: ConvergenceError | None = None
     try:
-        maximum = fit_limits(codes, predictors, scaled_weight(data.cells), LINKS[link])
+        maximum = fit_limits(codes, predictors, weight=scaled_weight(data.cells), link=LINKS[link])
         if not maximum.suspicious:
             return maximum
     except ConvergenceError as error:
@@ -158,4 +159,4 @@ def _replicated(data: ModelData, link: LinkName, params: FloatArray) -> FloatArr
         return np.zeros((0, params.size))
     inside = cells.inside
     weights = cells.replicates.weight[inside]
-    return refit(data.codes[inside], data.predictors.rows(inside), weights, LINKS[link], params)
+    return refit(data.codes[inside], data.predictors.rows(inside), weights=weights, link=LINKS[link], start=params)

@@ -134,5 +134,5 @@ def needs(factor: Factor) -> list[str]:
         raise EstimationError(
             f"`formula`: {factor.expr!r} cannot be read ({error.msg}). Columns in functions need plain names."
         ) from error
-    found = [str(variable) for variable in used if "value" in variable.roles]
-    return sorted((name for name in found if name.split(".")[0] not in {"np", "contr"}), key=str(factor.expr).find)
+    names = [str(variable) for variable in used if "value" in variable.roles]
+    return sorted((name for name in names if name.split(".")[0] not in {"np", "contr"}), key=str(factor.expr).find)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -84,15 +84,7 @@ class _Answers:
 
     def rows(self, chosen: IntArray) -> _Answers:
         """The same of some patterns."""
-        return _Answers(
-            self.upper[chosen],
-            self.lower[chosen],
-            self.no_upper[chosen],
-            self.no_lower[chosen],
-            self.covariates[chosen],
-            self.scale[chosen],
-            self.offset[chosen],
-        )
+        return _Answers(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 class _Limits(NamedTuple):
@@ -113,7 +105,7 @@ def fit_cumulative(outcome: IntArray, covariates: FloatArray, weight: FloatArray
     weight : (C,) positive sums of weights.
     link : one of `survey.models.links.LINKS`.
     """
-    return fit_limits(outcome, proportional(covariates, int(outcome.max())), weight, link)
+    return fit_limits(outcome, proportional(covariates, int(outcome.max())), weight=weight, link=link)
 
 
 def fit_limits(outcome: IntArray, predictors: Predictors, weight: FloatArray, link: Link) -> CumulativeFit:
@@ -140,15 +132,15 @@ def fit_limits(outcome: IntArray, predictors: Predictors, weight: FloatArray, li
     """
     scaled, units = in_units(predictors, weight)
     answers = _answers(outcome, scaled)
-    null_params, null_log_likelihood = _null(outcome, scaled, weight, link)
+    null_params, null_log_likelihood = _null(outcome, scaled, weight=weight, link=link)
     t, p, s = predictors.sizes
     start = np.concatenate([null_params, np.zeros(t + p - null_params.size)])
     taken = 0
     if s:
-        located = _maximum(_without_scale(answers), weight, link, start)
+        located = _maximum(_without_scale(answers), weight, link=link, start=start)
         taken = int(located.iterations[0])
         start = np.concatenate([located.params[0], np.zeros(s)])
-    maximum = _maximum(answers, weight, link, start)
+    maximum = _maximum(answers, weight, link=link, start=start)
     _, gradient, information = (part[0] for part in maximum.points)
     size = weight.sum()
     eigenvalues = np.linalg.eigvalsh(information / size)
@@ -190,7 +182,7 @@ def refit_limits(
     for replicate, weight in enumerate(weights.T):
         live = np.flatnonzero(weight > 0)
         try:
-            maximum = _maximum(answers.rows(live), weight[live], link, first)
+            maximum = _maximum(answers.rows(live), weight[live], link=link, start=first)
         except ConvergenceError:
             continue
         if np.linalg.eigvalsh(maximum.points.information[0] / weight.sum())[0] >= SUSPECT_CURVATURE:
@@ -205,10 +197,11 @@ def _answers(outcome: IntArray, predictors: Predictors) -> _Answers:
 
     def columns(limit: IntArray) -> FloatArray:
         """(C, t) columns of the thresholds numbered `limit`; zero for the one after the last."""
-        own = table[limit]
+        thresholds = table[limit]
         if predictors.nominal.shape[1] == 0:
-            return own
-        return np.hstack([own, (predictors.nominal[:, :, None] * own[:, None, :]).reshape(len(own), -1)])
+            return thresholds
+        effects = predictors.nominal[:, :, None] * thresholds[:, None, :]
+        return np.hstack([thresholds, effects.reshape(len(limit), -1)])
 
     return _Answers(
         upper=columns(outcome),
@@ -233,12 +226,15 @@ def _null(outcome: IntArray, predictors: Predictors, weight: FloatArray, link: L
     nearest to these.
     """
     none = np.zeros((len(outcome), 0))
-    answers = _answers(outcome, Predictors(none, none, none, predictors.offset, predictors.structure))
+    answers = _answers(
+        outcome,
+        Predictors(location=none, nominal=none, scale=none, offset=predictors.offset, structure=predictors.structure),
+    )
     share = np.cumsum(np.bincount(outcome, weights=weight))[:-1] / weight.sum()
     nearest = np.linalg.lstsq(predictors.structure, link.quantile(share), rcond=None)[0]
     start = np.asarray(nearest, dtype=np.float64)
     if predictors.offset.any() or not np.array_equal(predictors.structure, np.eye(share.size)):
-        maximum = _maximum(answers, weight, link, start)
+        maximum = _maximum(answers, weight, link=link, start=start)
         return maximum.params[0], float(maximum.points.value[0])
     limits = _limits(answers, start)
     return start, float(weight @ log_difference(link, limits.above, limits.below))
@@ -254,7 +250,7 @@ def _maximum(answers: _Answers, weight: FloatArray, link: Link, start: FloatArra
 
     def evaluate(params: FloatArray, _: IntArray) -> Points:
         """The likelihood as one of one."""
-        return _evaluate(answers, weight, link, params[0])
+        return _evaluate(answers, weight, link=link, params=params[0])
 
     maximum = maximize(evaluate, start[None, :], np.array([weight.sum()]), decrement=DECREMENT, step=STEP)
     if not maximum.reached[0]:
@@ -288,7 +284,7 @@ def _evaluate(answers: _Answers, weight: FloatArray, link: Link, params: FloatAr
     k = params.size
     if not np.isfinite(value):
         return Points(np.array([-np.inf]), np.full((1, k), np.nan), np.full((1, k, k), np.nan))
-    by_limits = derivatives(ratios(link, limits.above, limits.below, log_p), weight)
+    by_limits = derivatives(ratios(link, limits.above, below=limits.below, log_p=log_p), weight)
     gradient, information = _assembled(answers, limits, by_limits)
     return Points(np.array([value]), gradient[None], information[None])
 
@@ -347,7 +343,7 @@ def _scores(answers: _Answers, link: Link, params: FloatArray) -> FloatArray:
     """(C, P) derivative of one respondent's log-likelihood by the parameters."""
     limits = _limits(answers, params)
     log_p = log_difference(link, limits.above, limits.below)
-    by_above, by_below = derivatives(ratios(link, limits.above, limits.below, log_p)).first
+    by_above, by_below = derivatives(ratios(link, limits.above, below=limits.below, log_p=log_p)).first
     above, below = _finite(limits)
     by_scale = -(above * by_above + below * by_below)
     upper = by_above * limits.inverse

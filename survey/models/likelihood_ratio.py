@@ -74,7 +74,7 @@ def likelihood_ratio_test(
     d = larger.df if df is None else float(df)
     if not d > 0:
         raise EstimationError(f"`df` must be positive; got {d:g}. The design has too few PSUs for a test.")
-    p_value = _tail(statistic, added.effects, d, method)
+    p_value = _tail(statistic, added.effects, df=d, method=method)
     shown = ", ".join(f"{effect:.4g}" for effect in added.effects)
     note = f"Generalized design effects {shown} (mean {added.effects.mean():.4g}); {method} tail, denominator df {d:g}."
     return TestResult(statistic, r, d, p_value, "Rao-Scott working likelihood-ratio test", note)
@@ -180,8 +180,11 @@ def pseudo_r_squared(fit: OrdinalFit, *, level: float = 0.95) -> pd.DataFrame:
             "`fit` must have free thresholds and no offset, so that the model without covariates gives the shares of "
             "the answers. Fit it without them."
         )
-    cells, inside, link = fit.cells, fit.cells.inside, LINKS[fit.link]
-    codes, weight = answer_codes(fit), fit.cells.weight[fit.cells.inside]
+    cells = fit.cells
+    inside = fit.cells.inside
+    link = LINKS[fit.link]
+    codes = answer_codes(fit)
+    weight = fit.cells.weight[fit.cells.inside]
     rows = np.arange(codes.size)
     indicator = (codes[:, None] == np.arange(len(fit.levels))).astype(np.float64)
     shares = weight @ indicator / weight.sum()
@@ -192,18 +195,20 @@ def pseudo_r_squared(fit: OrdinalFit, *, level: float = 0.95) -> pd.DataFrame:
 
     def evaluate(weights: FloatArray) -> FloatArray:
         """(R, 2) average log-likelihoods under replicate weights, each at its own maximum."""
-        made = []
-        for own, params in zip(weights[inside].T, fit.replicated, strict=True):
-            found = log_probabilities(limits_of(fit, params), link)[rows, codes]
-            share = own @ indicator / own.sum()
-            made.append([own @ found / own.sum(), share @ np.log(share)])
-        return np.array(made)
+        replicated = []
+        for replicate, params in zip(weights[inside].T, fit.replicated, strict=True):
+            log_p = log_probabilities(limits_of(fit, params), link)[rows, codes]
+            share = replicate @ indicator / replicate.sum()
+            replicated.append([replicate @ log_p / replicate.sum(), share @ np.log(share)])
+        return np.array(replicated)
 
     vcov = covariance(cells, means, influence, evaluate)
     one, none = means
     ratio = np.exp(2 * (none - one))
-    cox, most = 1 - ratio, 1 - np.exp(2 * none)
+    cox = 1 - ratio
+    most = 1 - np.exp(2 * none)
     value = np.array([1 - one / none, cox, cox / most])
+    # derivatives by the two averages: 1 - l/l0, 1 - exp(2 (l0 - l)), and the latter over 1 - exp(2 l0)
     slopes = np.array(
         [
             [-1 / none, one / none**2],
@@ -228,7 +233,8 @@ def pseudo_r_squared(fit: OrdinalFit, *, level: float = 0.95) -> pd.DataFrame:
 
 def _effective_parameters(fit: OrdinalFit, parameters: Counted) -> tuple[float, int]:
     """Trace of information times covariance, and the number of parameters it stands for."""
-    k, p = len(fit.params), len(fit.slopes)
+    k = len(fit.params)
+    p = len(fit.slopes)
     forward = np.eye(k)
     if fit.predictors.is_proportional:  # thresholds where the covariates are average: uncentred ones lose digits
         weight = fit.cells.weight[fit.cells.inside]
@@ -236,11 +242,12 @@ def _effective_parameters(fit: OrdinalFit, parameters: Counted) -> tuple[float, 
     replicated = fit.replicated @ forward.T
     vcov = covariance(fit.cells, forward @ fit.params.to_numpy(), fit.influence @ forward.T, lambda _: replicated)
     simple = forward @ fit.model_vcov @ forward.T
-    own = np.arange(k) if parameters == "all" else np.delete(np.arange(k), np.arange(p, k - _effects(fit)))
-    vcov, simple = vcov[np.ix_(own, own)], simple[np.ix_(own, own)]
+    counted = np.arange(k) if parameters == "all" else np.delete(np.arange(k), np.arange(p, k - _effects(fit)))
+    vcov = vcov[np.ix_(counted, counted)]
+    simple = simple[np.ix_(counted, counted)]
     scale = np.sqrt(np.diag(simple))
     both = np.outer(scale, scale)
-    return float(np.trace(np.linalg.solve(simple / both, vcov / both))), own.size
+    return float(np.trace(np.linalg.solve(simple / both, vcov / both))), counted.size
 
 
 def _effects(fit: OrdinalFit) -> int:
@@ -256,5 +263,6 @@ def _design_bic(fit: OrdinalFit, maximal: OrdinalFit) -> tuple[float, float]:
     added = nesting(fit, maximal, arguments=("fits", "maximal"))
     if added.effects.min() <= NO_EFFECT * added.effects.max():
         return np.nan, np.nan
+    # log det of the design effects stands for the sample size: n_eff = n / geometric mean of the effects
     logs = np.log(added.effects)
     return float(base + wald_chisq(added.value, added.vcov) + logs.sum()), float(fit.n / np.exp(logs.mean()))

@@ -91,14 +91,14 @@ def marginaleffects_model(fit: OrdinalFit, *, weight: str = "weight") -> ModelAb
 
         def get_exog(self, newdata: Any) -> FloatArray:
             """(n, p + m + s + 1) columns of the location, the nominal effects, the scale, and the offset."""
-            made = fit.parts.predictors(_frame(fit, newdata))
-            return np.hstack([made.location, made.nominal, made.scale, made.offset[:, None]])
+            predictors = fit.parts.predictors(_frame(fit, newdata))
+            return np.hstack([predictors.location, predictors.nominal, predictors.scale, predictors.offset[:, None]])
 
         def get_predict(self, params: FloatArray, newdata: Any) -> Any:
             """Frame of rowid, group and estimate: the probability of each answer, answer by answer."""
             columns = newdata if isinstance(newdata, np.ndarray) else self.get_exog(newdata)
-            own = fit.parameters(np.asarray(params, dtype=np.float64))
-            value = np.exp(log_probabilities(limits(_predictors(fit, columns), own), LINKS[fit.link]))
+            parameters = fit.parameters(np.asarray(params, dtype=np.float64))
+            value = np.exp(log_probabilities(limits(_predictors(fit, columns), parameters), LINKS[fit.link]))
             levels = [str(level) for level in fit.levels]
             rows = np.tile(np.arange(len(value), dtype=np.int32), len(levels))
             groups = np.repeat(levels, len(value)).tolist()
@@ -159,4 +159,6 @@ def _predictors(fit: OrdinalFit, columns: FloatArray) -> Predictors:
     """Columns side by side as the parts of the model."""
     widths = [len(matrix.columns) for matrix in fit.parts.matrices()]
     location, nominal, scale, offset = np.split(columns, np.cumsum(widths), axis=1)
-    return Predictors(location, nominal, scale, offset[:, 0], fit.parts.structure)
+    return Predictors(
+        location=location, nominal=nominal, scale=scale, offset=offset[:, 0], structure=fit.parts.structure
+    )

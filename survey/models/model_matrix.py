@@ -47,13 +47,13 @@ class ModelMatrix:
 
     def select(self, terms: Collection[str]) -> ModelMatrix:
         """The same encoding with the columns of some terms."""
-        kept = [(name, part) for name, part in zip(self.terms, self.slices, strict=True) if name in terms]
-        columns = [i for _, part in kept for i in part]
-        ends = np.cumsum([0, *(len(part) for _, part in kept)])
+        selected = [(name, part) for name, part in zip(self.terms, self.slices, strict=True) if name in terms]
+        columns = [i for _, part in selected for i in part]
+        ends = np.cumsum([0, *(len(part) for _, part in selected)])
         return replace(
             self,
             columns=tuple(self.columns[i] for i in columns),
-            terms=tuple(name for name, _ in kept),
+            terms=tuple(name for name, _ in selected),
             slices=tuple(tuple(range(a, b)) for a, b in pairwise(ends)),
             used=tuple(self.used[i] for i in columns),
         )
@@ -75,7 +75,7 @@ class ModelMatrix:
 
     def variables(self, term: str) -> list[str]:
         """Columns of the data that a term is made of."""
-        factors = (factor for own in self.spec.formula if str(own) == term for factor in own.factors)
+        factors = (factor for named in self.spec.formula if str(named) == term for factor in named.factors)
         return list(dict.fromkeys(name for factor in factors for name in needs(factor)))
 
     def uses(self, variable: str) -> bool:
@@ -106,7 +106,8 @@ class ModelMatrix:
             for name in frame.columns
             if name not in self.dtypes and name not in setting and pd.api.types.is_numeric_dtype(frame[name].dtype)
         }
-        grids, weights = [], []
+        grids = []
+        weights = []
         for term in self.terms:
             values: dict[str, list[object]] = {name: [value] for name, value in setting.items()}
             values |= {name: list(number) for name, number in numbers.items()}
@@ -126,9 +127,9 @@ class ModelMatrix:
             return np.zeros(0)
         ends = np.cumsum([len(rows) for rows in grids])[:-1]
         parts = np.split(self.evaluate(pd.concat(grids, ignore_index=True)), ends)
-        columns = (weight @ part[:, list(own)] for weight, part, own in zip(weights, parts, self.slices, strict=True))
-        found: FloatArray = np.concatenate(list(columns))
-        return found
+        of_terms = zip(weights, parts, self.slices, strict=True)
+        means: FloatArray = np.concatenate([weight @ part[:, list(columns)] for weight, part, columns in of_terms])
+        return means
 
     def evaluate(self, frame: pd.DataFrame, inside: BoolArray | None = None) -> FloatArray:
         """(n_rows, p) columns of a frame; rows that are not inside are zero.
@@ -169,10 +170,10 @@ def _evaluated(spec: ModelSpec, frame: pd.DataFrame) -> FloatArray:
         warnings.simplefilter("error", DataMismatchWarning)
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # log(0) and the like are refused below, by name
         try:
-            made = spec.get_model_matrix(frame, context={}, na_action="ignore")
+            encoded = spec.get_model_matrix(frame, context={}, na_action="ignore")
         except (FormulaicError, DataMismatchWarning, TypeError, ValueError) as error:
             raise EstimationError(f"`formula` cannot be evaluated for these values: {first_line(error)}") from error
-    return np.asarray(made, dtype=np.float64)
+    return np.asarray(encoded, dtype=np.float64)
 
 
 def _check_finite(values: FloatArray, columns: Sequence[str]) -> None:
@@ -244,11 +245,19 @@ def model_matrix(formula: str, cells: Cells, design: Design) -> tuple[ModelMatri
     columns = tuple(str(name) for name in encoded.columns[1:])
     _check_finite(np.asarray(encoded, dtype=np.float64)[:, 1:], columns)
     if not plain:
-        _check_rows_stand_alone(formula, spec, rows, np.asarray(encoded, dtype=np.float64))
+        _check_rows_stand_alone(formula, spec, rows=rows, encoded=np.asarray(encoded, dtype=np.float64))
     named = [(str(term), tuple(i - 1 for i in positions)) for term, positions in spec.term_indices.items()]
     terms = tuple(term for term, _ in named if term != "1")
     slices = tuple(positions for term, positions in named if term != "1")
-    matrix = ModelMatrix(spec, columns, terms, slices, dtypes, plain, tuple(range(len(columns))))
+    matrix = ModelMatrix(
+        spec=spec,
+        columns=columns,
+        terms=terms,
+        slices=slices,
+        dtypes=dtypes,
+        is_plain=plain,
+        used=tuple(range(len(columns))),
+    )
     if not plain:
         return matrix, matrix.evaluate(cells.frame, cells.inside)
     values = np.zeros((cells.n.size, len(columns)))

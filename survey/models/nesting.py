@@ -53,14 +53,16 @@ def nesting(smaller: Fitted | None, larger: Fitted, *, arguments: tuple[str, str
         return _added(zero, larger)
     inner_name, outer_name = (f"`{argument}`" for argument in arguments)
     _check_same(smaller, larger, f"{inner_name} and {outer_name}")
-    cells, inside = larger.cells, larger.cells.inside
+    cells = larger.cells
+    inside = larger.cells.inside
     lacking = [name for name in smaller.cells.frame.columns if name not in cells.frame.columns]
     if lacking:
         raise EstimationError(
             f"{inner_name} must be nested in {outer_name}; {', '.join(map(repr, lacking))} is in the smaller model "
             "alone. Fit a larger model that has both."
         )
-    inner, outer = smaller.parts.predictors(cells.frame, inside).rows(inside), larger.predictors.rows(inside)
+    inner = smaller.parts.predictors(cells.frame, inside).rows(inside)
+    outer = larger.predictors.rows(inside)
     if not np.array_equal(inner.offset, outer.offset):
         raise EstimationError(
             f"{inner_name} and {outer_name} must have the same offset; got {smaller.parts.offset!r} and "
@@ -68,7 +70,7 @@ def nesting(smaller: Fitted | None, larger: Fitted, *, arguments: tuple[str, str
         )
     share = cells.weight[inside] / cells.weight.sum()
     if inner.is_proportional and outer.is_proportional:
-        zero = _other_slopes(inner.location, outer.location, share, len(larger.params))
+        zero = _other_slopes(inner.location, outer.location, share=share, k=len(larger.params))
     else:
         zero = _other_parameters(inner, outer, share)
     if zero is None:
@@ -91,15 +93,15 @@ def same_respondents(one: Cells, other: Cells) -> bool:
 
 def independent_columns(given: FloatArray, columns: FloatArray) -> IntArray:
     """Positions of the columns that follow neither from the given ones nor from columns before them."""
-    kept: list[int] = []
+    independent: list[int] = []
     basis = np.linalg.qr(given)[0]
     for i, column in enumerate(columns.T):
         left = column - basis @ (basis.T @ column)
         left = left - basis @ (basis.T @ left)
         if left @ left > SAME * (column @ column):
-            kept.append(i)
+            independent.append(i)
             basis = np.column_stack([basis, left / np.sqrt(left @ left)])
-    return np.array(kept, dtype=np.intp)
+    return np.array(independent, dtype=np.intp)
 
 
 def _check_same(smaller: Fitted, larger: Fitted, both: str) -> None:
@@ -123,6 +125,7 @@ def _check_same(smaller: Fitted, larger: Fitted, both: str) -> None:
 def _added(zero: FloatArray, larger: Fitted) -> Nesting:
     """Value, covariance and design effects of (r, k) combinations of parameters."""
     scale = np.sqrt(np.diag(larger.model_vcov))
+    # parameters in units of their standard errors, so that covariances of columns in any units can be inverted
     combine = zero * scale
     simple = combine @ (larger.model_vcov / np.outer(scale, scale)) @ combine.T
     vcov = combine @ (larger.vcov / np.outer(scale, scale)) @ combine.T
@@ -143,31 +146,37 @@ def _other_slopes(inner: FloatArray, outer: FloatArray, share: FloatArray, k: in
         deviation = np.sqrt(share @ centred**2)
         return root * centred / deviation, deviation
 
-    (wanted, _), (given, deviation) = scaled(inner), scaled(outer)
-    made = np.linalg.lstsq(given, wanted, rcond=None)[0]
-    if (((wanted - given @ made) ** 2).sum(axis=0) > SAME).any():
+    wanted, _ = scaled(inner)
+    given, deviation = scaled(outer)
+    combine = np.linalg.lstsq(given, wanted, rcond=None)[0]
+    if (((wanted - given @ combine) ** 2).sum(axis=0) > SAME).any():
         return None
-    zero = scipy.linalg.null_space(made.T).T
+    # smaller = larger with slopes C g: what vanishes then are the combinations orthogonal to the columns of C
+    zero = scipy.linalg.null_space(combine.T).T
     return np.hstack([zero * deviation, np.zeros((len(zero), k - len(deviation)))])
 
 
 def _other_parameters(inner: Predictors, outer: Predictors, share: FloatArray) -> FloatArray | None:
     """The same for models with nominal or scale effects, or structured thresholds, from how parameters move limits."""
-    (t, p, s), (_, _, s0) = outer.sizes, inner.sizes
-    gram, crossed, own = np.zeros((t + p, t + p)), np.zeros((t + p, sum(inner.sizes[:2]))), np.zeros(1)
+    t, p, s = outer.sizes
+    s0 = inner.sizes[2]
+    gram = np.zeros((t + p, t + p))
+    crossed = np.zeros((t + p, sum(inner.sizes[:2])))
+    variation = np.zeros(1)
     for j in range(len(outer.structure)):
-        one, other = _moved(outer, j), _moved(inner, j)
-        gram = gram + one.T @ (share[:, None] * one)
-        crossed = crossed + one.T @ (share[:, None] * other)
-        own = own + share @ other**2
+        of_outer = _moved(outer, j)
+        of_inner = _moved(inner, j)
+        gram = gram + of_outer.T @ (share[:, None] * of_outer)
+        crossed = crossed + of_outer.T @ (share[:, None] * of_inner)
+        variation = variation + share @ of_inner**2
     scale = np.sqrt(np.diag(gram))
-    made = np.linalg.lstsq(gram / np.outer(scale, scale), crossed / scale[:, None], rcond=None)[0]
-    explained = np.einsum("ij,ij->j", made, crossed / scale[:, None])
+    combine = np.linalg.lstsq(gram / np.outer(scale, scale), crossed / scale[:, None], rcond=None)[0]
+    explained = np.einsum("ij,ij->j", combine, crossed / scale[:, None])
     spread = np.linalg.lstsq(outer.scale, inner.scale, rcond=None)[0]
     left = inner.scale - outer.scale @ spread
-    if (own - explained > SAME * own).any() or (share @ left**2 > SAME * (share @ inner.scale**2)).any():
+    if (variation - explained > SAME * variation).any() or (share @ left**2 > SAME * (share @ inner.scale**2)).any():
         return None
-    zero = scipy.linalg.null_space(scipy.linalg.block_diag(made / scale[:, None], spread.reshape(s, s0)).T).T
+    zero = scipy.linalg.null_space(scipy.linalg.block_diag(combine / scale[:, None], spread.reshape(s, s0)).T).T
     return zero[:, outer.fit_order]
 
 
@@ -175,5 +184,5 @@ def _moved(predictors: Predictors, j: int) -> FloatArray:
     """(C, t + p) derivatives of limit j, before the scale, by threshold parameters and slopes."""
     row = predictors.structure[j]
     nominal = (predictors.nominal[:, :, None] * row).reshape(len(predictors.offset), -1)
-    own = np.broadcast_to(row, (len(predictors.offset), row.size))
-    return np.hstack([own, nominal, -predictors.location])
+    thresholds = np.broadcast_to(row, (len(predictors.offset), row.size))
+    return np.hstack([thresholds, nominal, -predictors.location])

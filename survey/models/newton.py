@@ -92,9 +92,16 @@ def maximize(
         last = decrements < decrement
         last &= (np.abs(steps) / np.sqrt(variance)).max(axis=1) < step
         if last.any():
-            _record(maxima, moving[last], params[last], steps[last], point.rows(last), iteration)
+            _record(
+                maxima,
+                moving[last],
+                before=params[last],
+                steps=steps[last],
+                point=point.rows(last),
+                iteration=iteration,
+            )
             moving, params, steps, point = moving[~last], params[~last], steps[~last], point.rows(~last)
-        params, point, better = _moved(evaluate, moving, params, steps, point)
+        params, point, better = _moved(evaluate, moving, params=params, steps=steps, point=point)
         moving = moving[better]
         if not moving.size:
             break

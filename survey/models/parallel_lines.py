@@ -22,7 +22,7 @@ from survey.models.curvature import check_parallel, check_simple_sample
 from survey.models.fitted import Fitted, answer_codes, check_fit, influence_of, scaled_weight
 from survey.models.likelihood import CumulativeFit, fit_limits
 from survey.models.links import LINKS
-from survey.models.predictors import Predictors
+from survey.models.predictors import Predictors, proportional
 from survey.models.refitting import refit
 from survey.models.score import ScoreMethod, parallel_lines_score_test
 from survey.models.separation import separating_direction
@@ -78,10 +78,12 @@ def parallel_slopes(fit: Fitted, *, level: float = 0.95, source: Source = "desig
     check_fit(fit, "fit")
     check_level(level)
     divisions = _divisions(fit, source)
-    p, q = len(fit.matrix.columns), len(divisions)
+    p = len(fit.matrix.columns)
+    q = len(divisions)
     order = np.arange(p * q).reshape(q, p).T.ravel()  # by division -> by column
     value, vcov = _joint(fit.cells, divisions, source)
-    value, vcov = value[order], vcov[np.ix_(order, order)]
+    value = value[order]
+    vcov = vcov[np.ix_(order, order)]
     names = [str(name) for name in fit.thresholds.index]
     return model_estimate(
         pd.DataFrame({"term": np.repeat(list(fit.matrix.columns), q), "level": names * p}),
@@ -162,7 +164,8 @@ def _next_steps(fit: Fitted, result: TestResult) -> str:
 
 def _rare_answers(fit: Fitted) -> str:
     """Warning where one side of a division has too few respondents."""
-    codes, p = answer_codes(fit), len(fit.matrix.columns)
+    codes = answer_codes(fit)
+    p = len(fit.matrix.columns)
     n = fit.cells.n[fit.cells.inside]
     below = np.array([n[codes <= j].sum() for j in range(len(fit.levels) - 1)])
     fewest = np.minimum(below, fit.n - below)
@@ -178,7 +181,8 @@ def _rare_answers(fit: Fitted) -> str:
 def _brant(fit: Fitted, source: Source) -> TestResult:
     """Wald test that the slopes of the binary models agree, overall and by term."""
     divisions = _divisions(fit, source)
-    p, q = len(fit.matrix.columns), len(divisions)
+    p = len(fit.matrix.columns)
+    q = len(divisions)
     value, vcov = _joint(fit.cells, divisions, source)
     difference = np.kron(np.hstack([np.ones((q - 1, 1)), -np.eye(q - 1)]), np.eye(p))
     name = "Brant test of parallel lines, " + ("design-based" if source == "design" else "simple random sample")
@@ -227,22 +231,29 @@ def _divisions(fit: Fitted, source: Source) -> list[_Division]:
 
 def _division(fit: Fitted, codes: IntArray, j: int) -> _Division:
     """Binary model of being above answer j."""
-    cells, inside, link = fit.cells, fit.cells.inside, LINKS[fit.link]
+    cells = fit.cells
+    inside = fit.cells.inside
+    link = LINKS[fit.link]
     columns = fit.covariates[inside]
-    none = np.zeros((len(columns), 0))
-    predictors = Predictors(columns, none, none, fit.predictors.offset[fit.cells.inside], np.eye(1))
+    predictors = replace(proportional(columns, 1), offset=fit.predictors.offset[inside])
     above = (codes > j).astype(np.intp)
-    found = _fitted(fit, above, predictors, j)
-    influence = influence_of(cells, found.influence[:, 1:])
+    maximum = _fitted(fit, above, predictors=predictors, j=j)
+    influence = influence_of(cells, maximum.influence[:, 1:])
     replicated = np.zeros((0, columns.shape[1]))
     if cells.replicates is not None:
         weights = cells.replicates.weight[inside]
-        replicated = refit(above, predictors, weights, link, found.params, argument="fit")[:, 1:]
-    limit = found.params[0] - columns @ found.params[1:] - predictors.offset
+        replicated = refit(above, predictors, weights=weights, link=link, start=maximum.params, argument="fit")[:, 1:]
+    limit = maximum.params[0] - columns @ maximum.params[1:] - predictors.offset
+    # score of a binary model: f / (F (1 - F)) times the deviation of the indicator from its probability
     density = np.exp(link.log_pdf(limit) - link.log_cdf(limit) - link.log_sf(limit))
     scores = density[:, None] * np.column_stack([-np.ones(len(columns)), columns])
     return _Division(
-        found.params[1:], influence, replicated, scores, np.exp(link.log_sf(limit)), found.inverse_information
+        slopes=maximum.params[1:],
+        influence=influence,
+        replicated=replicated,
+        scores=scores,
+        above=np.exp(link.log_sf(limit)),
+        inverse=maximum.inverse_information,
     )
 
 
@@ -250,14 +261,14 @@ def _fitted(fit: Fitted, above: IntArray, predictors: Predictors, j: int) -> Cum
     """Fit of a binary model, refused where it has none."""
     reason = ""
     try:
-        found = fit_limits(above, predictors, scaled_weight(fit.cells), LINKS[fit.link])
-        if not found.suspicious:
-            return found
+        maximum = fit_limits(above, predictors, weight=scaled_weight(fit.cells), link=LINKS[fit.link])
+        if not maximum.suspicious:
+            return maximum
     except ConvergenceError as error:
         reason = f" {error}"
     direction = separating_direction(above, predictors.location)
     if direction is None and not reason:
-        return found
+        return maximum
     names = [] if direction is None else [fit.matrix.columns[i] for i in np.flatnonzero(np.abs(direction) > 1e-6)]
     what = f"{', '.join(names)} separate the respondents on its two sides." if names else f"it has no maximum.{reason}"
     raise EstimationError(
@@ -273,7 +284,8 @@ def _joint(cells: Cells, divisions: list[_Division], source: Source) -> tuple[Fl
         replicated = np.hstack([division.replicated for division in divisions])
         influence = np.hstack([division.influence for division in divisions])
         return value, covariance(cells, value, influence, lambda _: replicated)
-    p, weight = len(divisions[0].slopes), cells.n[cells.inside].astype(np.float64)
+    p = len(divisions[0].slopes)
+    weight = cells.n[cells.inside].astype(np.float64)
     blocks = []
     for j, one in enumerate(divisions):
         row = []

@@ -102,7 +102,9 @@ class ModelParts:
         """
         if not isinstance(term, str):
             raise EstimationError(f"`term` must be one term of the formula, as text; got {term!r}.")
-        p, r, m = len(self.location.columns), len(self.threshold_names), len(self.nominal.columns)
+        p = len(self.location.columns)
+        r = len(self.threshold_names)
+        m = len(self.nominal.columns)
         if part == "scale":
             return [p + r * (1 + m) + i for i in self.scale.positions(term)]
         if self.nominal.has(term):
@@ -118,11 +120,11 @@ class ModelParts:
         """Columns of a frame; rows that are not inside are zero."""
         nominal = self.nominal.evaluate(frame, inside)
         return Predictors(
-            self.location.evaluate(frame, inside),
-            nominal,
-            self.scale.evaluate(frame, inside),
-            _offset(frame, self.offset, inside),
-            self.structure,
+            location=self.location.evaluate(frame, inside),
+            nominal=nominal,
+            scale=self.scale.evaluate(frame, inside),
+            offset=_offset(frame, self.offset, inside),
+            structure=self.structure,
         )
 
 
@@ -140,7 +142,13 @@ def specification(
         raise EstimationError(f"`offset` must be the name of a numeric column; got {offset!r}.")
     moved = "" if nominal is None else one_sided(nominal, "nominal")
     whole = f"{formula} + ({moved})" if moved else formula
-    return Specification(whole, moved, "" if scale is None else one_sided(scale, "scale"), thresholds, offset)
+    return Specification(
+        formula=whole,
+        nominal=moved,
+        scale="" if scale is None else one_sided(scale, "scale"),
+        thresholds=thresholds,
+        offset=offset,
+    )
 
 
 def model_parts(
@@ -166,34 +174,40 @@ def model_parts(
     differing = {term for term in matrix.terms if frozenset(term.split(":")) in wanted}
     location = matrix.select([term for term in matrix.terms if term not in differing])
     nominal = matrix.select(differing)
-    scale, scale_columns = matrix.select([]), np.zeros((len(covariates), 0))
+    scale = matrix.select([])
+    scale_columns = np.zeros((len(covariates), 0))
     if asked.scale:
         scale, scale_columns = model_matrix(f"{outcome} ~ {asked.scale}", cells, design)
     if not differing:
         location = matrix
     structure, names = threshold_structure(asked.thresholds, q)
     parts = ModelParts(
-        location, nominal, scale, asked.offset, structure, names or tuple(f"{a}|{b}" for a, b in pairwise(levels))
+        location=location,
+        nominal=nominal,
+        scale=scale,
+        offset=asked.offset,
+        structure=structure,
+        threshold_names=names or tuple(f"{a}|{b}" for a, b in pairwise(levels)),
     )
     predictors = Predictors(
-        covariates[:, list(location.used)] if differing else covariates,
-        covariates[:, list(nominal.used)],
-        scale_columns,
-        _offset(cells.frame, asked.offset, cells.inside),
-        structure,
+        location=covariates[:, list(location.used)] if differing else covariates,
+        nominal=covariates[:, list(nominal.used)],
+        scale=scale_columns,
+        offset=_offset(cells.frame, asked.offset, cells.inside),
+        structure=structure,
     )
     return parts, predictors
 
 
 def _offset(frame: pd.DataFrame, name: str | None, inside: BoolArray | None) -> FloatArray:
     """(n_rows,) known part of the linear predictor; zero without one and for rows that are not inside."""
-    made = np.zeros(len(frame))
+    offset = np.zeros(len(frame))
     if name is None:
-        return made
+        return offset
     if not pd.api.types.is_numeric_dtype(frame[name].dtype):
         raise EstimationError(f"`offset` must be numeric; {name!r} has type {frame[name].dtype}.")
-    chosen = np.ones(len(frame), dtype=bool) if inside is None else inside
-    made[chosen] = frame[name][chosen].astype(np.float64).to_numpy()
-    if not np.isfinite(made).all():
-        raise EstimationError(f"`offset` must be finite; {name!r} is not for {(~np.isfinite(made)).sum()} patterns.")
-    return made
+    used = np.ones(len(frame), dtype=bool) if inside is None else inside
+    offset[used] = frame[name][used].astype(np.float64).to_numpy()
+    if not np.isfinite(offset).all():
+        raise EstimationError(f"`offset` must be finite; {name!r} is not for {(~np.isfinite(offset)).sum()} patterns.")
+    return offset

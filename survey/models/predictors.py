@@ -79,7 +79,9 @@ class Parameters(NamedTuple):
 def proportional(covariates: FloatArray, q: int) -> Predictors:
     """Proportional odds: (C, p) covariates with one slope each and q free thresholds."""
     none = np.zeros((len(covariates), 0))
-    return Predictors(covariates, none, none, np.zeros(len(covariates)), np.eye(q))
+    return Predictors(
+        location=covariates, nominal=none, scale=none, offset=np.zeros(len(covariates)), structure=np.eye(q)
+    )
 
 
 def threshold_structure(name: ThresholdName, q: int) -> tuple[FloatArray, tuple[str, ...]]:
@@ -101,19 +103,19 @@ def threshold_structure(name: ThresholdName, q: int) -> tuple[FloatArray, tuple[
         return mirrored, tuple(f"spacing.{i + 1}" for i in range(half))
     if name == "symmetric":
         if odd:
-            made = np.column_stack([np.ones(q), mirrored])
-            return made, ("central", *(f"spacing.{i + 1}" for i in range(half)))
+            matrix = np.column_stack([np.ones(q), mirrored])
+            return matrix, ("central", *(f"spacing.{i + 1}" for i in range(half)))
         lower = (np.arange(q) < half).astype(np.float64)
-        made = np.column_stack([lower, 1 - lower, mirrored[:, 1:]])
-        return made, ("central.1", "central.2", *(f"spacing.{i + 1}" for i in range(half - 1)))
+        matrix = np.column_stack([lower, 1 - lower, mirrored[:, 1:]])
+        return matrix, ("central.1", "central.2", *(f"spacing.{i + 1}" for i in range(half - 1)))
     return np.eye(q), ()
 
 
 def constant_of(structure: FloatArray) -> FloatArray | None:
     """(r,) parameters that raise every threshold by 1, or None where the structure cannot (symmetry about zero)."""
     q = len(structure)
-    found = np.asarray(np.linalg.lstsq(structure, np.ones(q), rcond=None)[0], dtype=np.float64)
-    return found if np.allclose(structure @ found, 1.0) else None
+    constant = np.asarray(np.linalg.lstsq(structure, np.ones(q), rcond=None)[0], dtype=np.float64)
+    return constant if np.allclose(structure @ constant, 1.0) else None
 
 
 def thresholds(predictors: Predictors, params: FloatArray) -> FloatArray:
@@ -135,10 +137,9 @@ def spread(predictors: Predictors, effects: FloatArray) -> FloatArray:
 def limits(predictors: Predictors, params: Parameters) -> FloatArray:
     """(C, q) limits between the answers of each pattern."""
     centre = predictors.location @ params.slopes + predictors.offset
-    made: FloatArray = (thresholds(predictors, params.thresholds) - centre[:, None]) / spread(predictors, params.scale)[
-        :, None
-    ]
-    return made
+    scale = spread(predictors, params.scale)
+    between: FloatArray = (thresholds(predictors, params.thresholds) - centre[:, None]) / scale[:, None]
+    return between
 
 
 def location_sums(
@@ -148,8 +149,8 @@ def location_sums(
 
     `constant` is the value of the thresholds' constant column: 0 for the derivatives of columns.
     """
-    own = constant * factor.sum(axis=0)[:, None]
-    by_column = np.hstack([own, factor.T @ predictors.nominal])  # (q, 1 + m)
+    by_constant = constant * factor.sum(axis=0)[:, None]
+    by_column = np.hstack([by_constant, factor.T @ predictors.nominal])  # (q, 1 + m)
     by_threshold = (by_column[:, :, None] * predictors.structure[:, None, :]).reshape(len(by_column), -1)
     return by_threshold, -factor.T @ predictors.location
 
@@ -161,5 +162,5 @@ def smallest_gap(predictors: Predictors, params: FloatArray) -> float:
     """
     if len(predictors.structure) == 1:
         return np.inf
-    found = thresholds(predictors, predictors.split(params).thresholds)
-    return float(np.diff(found, axis=1).min())
+    by_pattern = thresholds(predictors, predictors.split(params).thresholds)
+    return float(np.diff(by_pattern, axis=1).min())

@@ -53,7 +53,7 @@ def profile_intervals(fit: OrdinalFit, *, level: float = 0.95) -> pd.DataFrame:
     if not names:
         raise EstimationError("`fit` must have slopes to make intervals of; it has none.")
     goal = float(scipy.special.ndtri(0.5 + level / 2))
-    bounds = [[_bound(fit, k, side, goal) for side in (-1.0, 1.0)] for k in range(len(names))]
+    bounds = [[_bound(fit, k, side=side, goal=goal) for side in (-1.0, 1.0)] for k in range(len(names))]
     return pd.DataFrame(
         {
             "term": names,
@@ -75,21 +75,24 @@ def _bound(fit: OrdinalFit, k: int, side: float, goal: float) -> float:
     column = predictors.location[:, k]
     weight = scaled_weight(fit.cells)
     column = column - weight @ column / weight.sum() if predictors.is_proportional else column
-    rest, codes, link = np.delete(predictors.location, k, axis=1), answer_codes(fit), LINKS[fit.link]
-    centre, step = float(fit.slopes.iloc[k]), float(np.sqrt(fit.model_vcov[k, k]))
+    rest = np.delete(predictors.location, k, axis=1)
+    codes = answer_codes(fit)
+    link = LINKS[fit.link]
+    centre = float(fit.slopes.iloc[k])
+    step = float(np.sqrt(fit.model_vcov[k, k]))
 
     def excess(distance: float) -> float:
         """Signed root of twice the fall at a distance from the estimate, in standard errors, less the goal."""
         value = centre + side * distance * step
         held = replace(predictors, location=rest, offset=predictors.offset + column * value)
         try:
-            found = fit_limits(codes, held, weight, link)
+            profile = fit_limits(codes, held, weight=weight, link=link)
         except ConvergenceError as error:
             raise EstimationError(
                 f"`fit`: with {fit.matrix.columns[k]!r} held at {value:.4g} the likelihood has no maximum, so that its "
                 f"profile has no bound there. {error}"
             ) from error
-        return float(np.sqrt(max(2.0 * (fit.log_likelihood - found.log_likelihood), 0.0))) - goal
+        return float(np.sqrt(max(2.0 * (fit.log_likelihood - profile.log_likelihood), 0.0))) - goal
 
     far = goal
     for _ in range(FURTHEST):

@@ -97,7 +97,7 @@ def refit(
             "predictor separates the answers there. Merge rare answers or levels, or use linearization."
         )
     if one_by_one:
-        _check_thresholds(predictors, weights, params, argument)
+        _check_thresholds(predictors, weights, params=params, argument=argument)
     return params
 
 
@@ -121,7 +121,9 @@ def _refit_together(
     moments = _moments(outcome, scaled)
     first = units.scaled(start)
     batch = max(1, BATCH_CELLS // max(len(outcome), 1))
-    refitted = [_refitted(moments, weights[:, i : i + batch], link, first) for i in range(0, weights.shape[1], batch)]
+    refitted = [
+        _refitted(moments, weights[:, i : i + batch], link=link, start=first) for i in range(0, weights.shape[1], batch)
+    ]
     return units.natural(np.vstack(refitted).T).T
 
 
@@ -161,7 +163,7 @@ def _refitted(moments: _Moments, weights: FloatArray, link: Link, start: FloatAr
 
     def evaluate(params: FloatArray, moving: IntArray) -> Points:
         """Likelihoods of the replicates that still move."""
-        return _evaluate(moments, weights if moving.size == size.size else weights[:, moving], link, params)
+        return _evaluate(moments, weights if moving.size == size.size else weights[:, moving], link=link, params=params)
 
     starts = np.tile(start, (size.size, 1))
     maxima = maximize(evaluate, starts, size, decrement=LAST_DECREMENT)
@@ -224,6 +226,7 @@ def _information(moments: _Moments, sums: FloatArray, curvature: FloatArray) -> 
     steps = np.arange(q)
     information = np.empty((replicates, q + p, q + p))
     information[:, :q, :q] = 0.0
+    # answers touch two limits at most: thresholds have a main and one next diagonal
     information[:, steps, steps] = sums[:, :q]
     information[:, steps[1:], steps[:-1]] = information[:, steps[:-1], steps[1:]] = -sums[:, q + q * p :]
     crossed = sums[:, q : q + q * p].reshape(replicates, q, p)

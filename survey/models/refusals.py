@@ -24,8 +24,8 @@ def check_rank(data: ModelData) -> None:
     predictors = data.predictors.rows(inside)
     weight = data.cells.weight[inside]
     columns = np.hstack([predictors.location, predictors.nominal])
-    _check_independent([*parts.location.columns, *parts.nominal.columns], columns, weight, "formula")
-    _check_independent(parts.scale.columns, predictors.scale, weight, "scale")
+    _check_independent([*parts.location.columns, *parts.nominal.columns], columns, weight=weight, argument="formula")
+    _check_independent(parts.scale.columns, predictors.scale, weight=weight, argument="scale")
 
 
 def _check_independent(names: Sequence[str], columns: FloatArray, weight: FloatArray, argument: str) -> None:

@@ -58,7 +58,8 @@ def residuals(
     """
     check_kind(fit, OrdinalFit, "fit")
     check_choice(kind, ResidualKind, "kind")
-    cells, inside = fit.cells, fit.cells.inside
+    cells = fit.cells
+    inside = fit.cells.inside
     below, above = _sides(fit, limits_of(fit))
     frame = cells.frame[inside].reset_index(drop=True).assign(linear_predictor=_predictor(fit))
     if kind == "probability-scale":
@@ -75,8 +76,8 @@ def residuals(
     least = np.finfo(float).tiny, 1.0 - np.finfo(float).epsneg
     link = LINKS[fit.link]
     residual = link.quantile(np.clip(uniform, *least)) - MEAN[fit.link]
-    made = frame.iloc[position].reset_index(drop=True)
-    return made.assign(residual=residual, uniform=uniform, weight=(cells.weight[inside] / n)[position], n=1)
+    drawn = frame.iloc[position].reset_index(drop=True)
+    return drawn.assign(residual=residual, uniform=uniform, weight=(cells.weight[inside] / n)[position], n=1)
 
 
 def residual_means(fit: OrdinalFit, by: str = PREDICTOR, *, groups: int = 10, level: float = 0.95) -> Estimate:
@@ -107,17 +108,19 @@ def residual_means(fit: OrdinalFit, by: str = PREDICTOR, *, groups: int = 10, le
     """
     check_kind(fit, OrdinalFit, "fit")
     check_level(level)
-    cells, inside = fit.cells, fit.cells.inside
+    cells = fit.cells
+    inside = fit.cells.inside
     labels, member = _grouped(fit, as_name(by, "by"), groups)
     weight = cells.weight[inside]
-    codes, link = answer_codes(fit), LINKS[fit.link]
+    codes = answer_codes(fit)
+    link = LINKS[fit.link]
 
-    def means(params: FloatArray, own: FloatArray) -> FloatArray:
+    def means(params: FloatArray, replicate: FloatArray) -> FloatArray:
         """(G,) means at some parameters and weights; NaN for groups without respondents."""
         below, above = _sides(fit, limits_of(fit, params))
-        sums = own @ member
-        made: FloatArray = np.full(sums.size, np.nan)
-        return np.divide((own * (below - above)) @ member, sums, out=made, where=sums > 0)
+        sums = replicate @ member
+        unknown: FloatArray = np.full(sums.size, np.nan)
+        return np.divide((replicate * (below - above)) @ member, sums, out=unknown, where=sums > 0)
 
     params = params_of(fit)
     value = means(params, weight)
@@ -127,13 +130,15 @@ def residual_means(fit: OrdinalFit, by: str = PREDICTOR, *, groups: int = 10, le
     sums = weight @ member
     below, above = _sides(fit, between)
     influence = np.zeros((cells.n.size, value.size))
+    # a ratio's linearization for who is in a group, then the delta method for the parameters that moved the limits
     influence[inside] = ((below - above)[:, None] - value) * member / sums
     before = cells.weight @ influence**2
     for g in range(value.size):
         factor = density * touched * (weight * member[:, g] / sums[g])[:, None]
         influence[:, g] += fit.influence @ _gradient(fit, factor, between)
     fixed = cells.weight @ influence**2 <= ROUNDING**2 * before  # the logit's scores make some means exactly zero
-    influence[:, fixed], value[fixed] = 0.0, np.where(np.abs(value[fixed]) < ROUNDING, 0.0, value[fixed])
+    influence[:, fixed] = 0.0
+    value[fixed] = np.where(np.abs(value[fixed]) < ROUNDING, 0.0, value[fixed])
     vcov = covariance(
         cells,
         value,
@@ -154,32 +159,36 @@ def residual_means(fit: OrdinalFit, by: str = PREDICTOR, *, groups: int = 10, le
 
 def _predictor(fit: OrdinalFit) -> FloatArray:
     """(C,) linear predictor of the patterns inside the domain."""
-    own = fit.predictors.rows(fit.cells.inside)
-    predictor: FloatArray = own.location @ fit.slopes.to_numpy(dtype=np.float64) + own.offset
+    predictors = fit.predictors.rows(fit.cells.inside)
+    predictor: FloatArray = predictors.location @ fit.slopes.to_numpy(dtype=np.float64) + predictors.offset
     return predictor
 
 
 def _gradient(fit: OrdinalFit, factor: FloatArray, between: FloatArray) -> FloatArray:
     """(k,) sum over patterns and limits of (C, q) factors times the derivatives of the limits by the parameters."""
-    own = fit.predictors.rows(fit.cells.inside)
-    scaled = factor / spread(own, fit.parameters(params_of(fit)).scale)[:, None]
-    by_threshold = scaled @ own.structure
+    predictors = fit.predictors.rows(fit.cells.inside)
+    scaled = factor / spread(predictors, fit.parameters(params_of(fit)).scale)[:, None]
+    by_threshold = scaled @ predictors.structure
     return np.concatenate(
         [
-            -scaled.sum(axis=1) @ own.location,
+            -scaled.sum(axis=1) @ predictors.location,
             by_threshold.sum(axis=0),
-            (own.nominal.T @ by_threshold).ravel(),
-            -(factor * between).sum(axis=1) @ own.scale,
+            (predictors.nominal.T @ by_threshold).ravel(),
+            -(factor * between).sum(axis=1) @ predictors.scale,
         ]
     )
 
 
 def _sides(fit: OrdinalFit, between: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(C,) probabilities of lower and of higher answers than each pattern has."""
-    codes, link = answer_codes(fit), LINKS[fit.link]
-    rows, q = np.arange(codes.size), between.shape[1]
-    below, above = np.zeros(codes.size), np.zeros(codes.size)
-    lower, upper = codes > 0, codes < q
+    codes = answer_codes(fit)
+    link = LINKS[fit.link]
+    rows = np.arange(codes.size)
+    q = between.shape[1]
+    below = np.zeros(codes.size)
+    above = np.zeros(codes.size)
+    lower = codes > 0
+    upper = codes < q
     below[lower] = np.exp(link.log_cdf(between[rows[lower], codes[lower] - 1]))
     above[upper] = np.exp(link.log_sf(between[rows[upper], codes[upper]]))
     return below, above
@@ -212,5 +221,5 @@ def _grouped(fit: OrdinalFit, by: str, groups: int) -> tuple[pd.DataFrame, Float
         else np.arange(distinct.size)
     )
     member = code[position][:, None] == np.unique(code)
-    made = member.astype(np.float64)
-    return pd.DataFrame({by: (weight * x) @ made / (weight @ made)}), made
+    indicators = member.astype(np.float64)
+    return pd.DataFrame({by: (weight * x) @ indicators / (weight @ indicators)}), indicators

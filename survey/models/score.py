@@ -107,33 +107,39 @@ def score_test(
     matrix, covariates = model_matrix(formula, cells, design)
     new = [i for i, name in enumerate(matrix.columns) if name not in fit.matrix.columns]
     inside = cells.inside
-    own = fit.parts.predictors(cells.frame, inside).rows(inside)
-    between = limits(own, fit.parameters(params_of(fit)))
-    shape = curvature_at(_codes(cells, fit), own.location, scaled_weight(cells), between, LINKS[fit.link])
+    predictors = fit.parts.predictors(cells.frame, inside).rows(inside)
+    between = limits(predictors, fit.parameters(params_of(fit)))
+    shape = curvature_at(
+        _codes(cells, fit), predictors.location, weight=scaled_weight(cells), between=between, link=LINKS[fit.link]
+    )
     extra = covariates[inside][:, new]
     root = np.sqrt(shape.weight / shape.weight.sum())
     extra = extra - root**2 @ extra
-    kept = independent_columns(root[:, None] * shape.scaled, root[:, None] * extra)
-    if kept.size == 0:
+    free_columns = independent_columns(root[:, None] * shape.scaled, root[:, None] * extra)
+    if free_columns.size == 0:
         raise EstimationError(
             f"`added` must add to the model; the columns of {added.strip()!r} follow from those that it has. Name "
             "other terms."
         )
-    lost = [matrix.columns[new[i]] for i in range(len(new)) if i not in kept]
+    lost = [matrix.columns[new[i]] for i in range(len(new)) if i not in free_columns]
     note = f"Left out, as they follow from other columns: {', '.join(lost)}." if lost else ""
-    extra = extra[:, kept] / np.sqrt(root**2 @ extra[:, kept] ** 2)
+    extra = extra[:, free_columns] / np.sqrt(root**2 @ extra[:, free_columns] ** 2)
     columns = np.hstack([shape.columns, -extra])
     every = parallel(shape.divisions, columns.shape[1] - 1)
-    p, k = own.location.shape[1], extra.shape[1]
-    null, free = np.delete(every, np.arange(p, p + k), axis=1), every[:, p : p + k]
-    scores = _scores(shape, columns, null, free, cells, fit.df, method)
-    names = [matrix.columns[new[i]] for i in kept]
+    p = predictors.location.shape[1]
+    k = extra.shape[1]
+    null = np.delete(every, np.arange(p, p + k), axis=1)
+    free = every[:, p : p + k]
+    scores = _scores(shape, columns, null=null, free=free, cells=cells, df=fit.df, method=method)
+    names = [matrix.columns[new[i]] for i in free_columns]
     positions_of = [
         (term, np.array([k for k, name in enumerate(names) if matrix.columns.index(name) in positions], dtype=np.intp))
         for term, positions in zip(matrix.terms, matrix.slices, strict=True)
     ]
     shown = [(term, positions) for term, positions in positions_of if positions.size]
-    return _tested(scores, shown, method, f"Score test of {' + '.join(term for term, _ in shown)}", note)
+    return _tested(
+        scores, shown, method=method, name=f"Score test of {' + '.join(term for term, _ in shown)}", note=note
+    )
 
 
 def parallel_lines_score_test(fit: Fitted, *, method: ScoreMethod = "pseudoscore") -> TestResult:
@@ -168,16 +174,18 @@ def parallel_lines_score_test(fit: Fitted, *, method: ScoreMethod = "pseudoscore
             f"`fit` must have an outcome of three or more answers to compare divisions; it has {len(fit.levels)}."
         )
     shape = curvature(fit)
-    p, q = shape.scaled.shape[1], shape.divisions
+    p = shape.scaled.shape[1]
+    q = shape.divisions
+    # slopes of a later division are those of the first plus a difference, which is zero under parallel lines
     free = np.zeros((q, 1 + p, q - 1, p))  # what the slopes of later divisions exceed those of the first by
     free[np.arange(1, q), 1:, np.arange(q - 1)] = np.eye(p)
     combine = free.reshape(q * (1 + p), (q - 1) * p)
-    scores = _scores(shape, shape.columns, parallel(q, p), combine, fit.cells, fit.df, method)
+    scores = _scores(shape, shape.columns, null=parallel(q, p), free=combine, cells=fit.cells, df=fit.df, method=method)
     terms = [
         (term, np.concatenate([np.asarray(positions, dtype=np.intp) + p * j for j in range(q - 1)]))
         for term, positions in zip(fit.matrix.terms, fit.matrix.slices, strict=True)
     ]
-    return _tested(scores, terms, method, "Score test of parallel lines")
+    return _tested(scores, terms, method=method, name="Score test of parallel lines")
 
 
 def _check_method(cells: Cells, method: ScoreMethod) -> None:
@@ -208,18 +216,25 @@ def _scores(
     `null` and `free` say how the parameters of the model and the further ones make those of the limits.
     """
     information = shape.information(columns, "observed" if method == "pseudoscore" else "expected")
+    # scores of the free parameters are cleared of what estimating the others does to them: U_f - I_fn I_nn^-1 U_n
     slopes = np.linalg.solve(null.T @ information @ null, null.T @ information @ free)
     clear = free - null @ slopes
     cleared = shape.scores(columns, clear)
-    return _Scores(cells, df, shape.weight @ cleared, influence_of(cells, cleared), clear.T @ information @ clear)
+    return _Scores(
+        cells=cells,
+        df=df,
+        value=shape.weight @ cleared,
+        influence=influence_of(cells, cleared),
+        information=clear.T @ information @ clear,
+    )
 
 
 def _tested(
     scores: _Scores, terms: Sequence[tuple[str, IntArray]], method: ScoreMethod, name: str, note: str = ""
 ) -> TestResult:
     """Test of all scores together and of each term's."""
-    made = scores.influence
-    vcov = covariance(scores.cells, scores.value, made, lambda weights: weights.T @ made, size="known")
+    influence = scores.influence
+    vcov = covariance(scores.cells, scores.value, influence, lambda weights: weights.T @ influence, size="known")
     one = {"pseudoscore": _pseudoscore, "working": _working, "model": _model}[method]
     every = np.concatenate([positions for _, positions in terms])
     overall = one(scores, vcov, every, name)
@@ -242,7 +257,8 @@ def _tested(
 
 def _pseudoscore(scores: _Scores, vcov: FloatArray, positions: IntArray, name: str) -> TestResult:
     """Adjusted F of the scores' Wald statistic; NaN where the design cannot tell so many apart."""
-    k, at = len(positions), np.ix_(positions, positions)
+    k = len(positions)
+    at = np.ix_(positions, positions)
     method = f"{name}, design-based"
     if k > scores.df:
         return adjusted_wald(np.nan, k, scores.df, method)
@@ -267,8 +283,8 @@ def _simple_statistic(scores: _Scores, positions: IntArray) -> tuple[float, Floa
 def _working(scores: _Scores, vcov: FloatArray, positions: IntArray, name: str) -> TestResult:
     """Statistic of a simple random sample as a sum of chi-squares weighted by generalized design effects."""
     statistic, information = _simple_statistic(scores, positions)
-    found = scipy.linalg.eigh(vcov[np.ix_(positions, positions)], information, eigvals_only=True)
-    effects = np.maximum(found, 0.0)[::-1]
+    eigenvalues = scipy.linalg.eigh(vcov[np.ix_(positions, positions)], information, eigvals_only=True)
+    effects = np.maximum(eigenvalues, 0.0)[::-1]
     p_value = sum_of_chisq_sf(statistic, effects, scores.df, method="saddlepoint")
     note = f"Generalized design effects with mean {effects.mean():.4g}; saddlepoint tail, design df {scores.df:g}."
     return TestResult(statistic, len(positions), scores.df, p_value, f"{name}, Rao-Scott working statistic", note)

@@ -44,7 +44,8 @@ def separating_direction(
 
     q = int(outcome.max())
     table = np.eye(q) if structure is None else structure
-    p, r = covariates.shape[1], table.shape[1]
+    p = covariates.shape[1]
+    r = table.shape[1]
     columns = covariates if nominal is None else np.hstack([covariates, nominal])
     span = np.ptp(columns, axis=0)
     lowest = columns.min(axis=0)
@@ -52,15 +53,18 @@ def separating_direction(
         lowest[:p] = 0.0
     scaled = (columns - lowest) / np.where(span > 0, span, 1.0)
     rows = np.unique(np.column_stack([outcome.astype(np.float64), scaled]), axis=0)
-    y, x, z = rows[:, 0].astype(np.intp), rows[:, 1 : 1 + p], rows[:, 1 + p :]
+    y = rows[:, 0].astype(np.intp)
+    x = rows[:, 1 : 1 + p]
+    z = rows[:, 1 + p :]
 
     def limit(j: IntArray, chosen: IntArray) -> FloatArray:
         """Columns of the limits numbered j of some rows: thresholds, their nominal effects, slopes."""
-        own = table[j]
-        effects = (z[chosen][:, :, None] * own[:, None, :]).reshape(len(own), -1)
-        return np.hstack([own, effects, -x[chosen]])
+        thresholds = table[j]
+        effects = (z[chosen][:, :, None] * thresholds[:, None, :]).reshape(len(thresholds), -1)
+        return np.hstack([thresholds, effects, -x[chosen]])
 
-    below, above = np.flatnonzero(y < q), np.flatnonzero(y > 0)
+    below = np.flatnonzero(y < q)
+    above = np.flatnonzero(y > 0)
     gains = np.vstack([limit(y[below], below), -limit(y[above] - 1, above)])
     solved = linprog(-gains.sum(axis=0), A_ub=-gains, b_ub=np.zeros(len(gains)), bounds=(-1, 1), method="highs")
     if solved.status != 0 or solved.x is None or gains.sum(axis=0) @ solved.x <= SEPARATED:

@@ -68,7 +68,7 @@ def in_units(predictors: Predictors, weight: FloatArray) -> tuple[Predictors, Un
         linear[:r, effects] = -np.eye(r) * (mean / one)
     if constant is not None:
         linear[:r, t:] = np.outer(constant, centre / deviation)
-    linear[t:, t:] = np.diag(1 / deviation)
+    linear[t:, t:] = np.diag(1 / deviation)  # x b = ((x - centre) / deviation) (deviation b) + centre b
 
     scaled = Predictors(
         location=(predictors.location - centre) / deviation,
