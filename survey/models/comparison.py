@@ -223,10 +223,7 @@ def compare_models(
             f"got {dict(formulas) if isinstance(formulas, Mapping) else formulas!r}."
         )
     wanted = as_names(variable, "variable")
-    needed = {
-        name: specification(text, None, scale=None, thresholds="flexible", offset=None).variables(design.frame)
-        for name, text in formulas.items()
-    }
+    needed = {name: specification(text).variables(design.frame) for name, text in formulas.items()}
     outcomes = {name: variables[0] for name, variables in needed.items()}
     if len(set(outcomes.values())) > 1:
         raise EstimationError(f"`formulas` must have the same outcome; got {outcomes}.")

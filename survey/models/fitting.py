@@ -11,7 +11,6 @@ from survey.design import Cells, Design, Missing, check_design, collapse
 from survey.errors import ConvergenceError, EstimationError, SeparationError
 from survey.estimation import covariance
 from survey.models.fitted import ModelData, influence_of, scaled_weight
-from survey.models.formula import outcome_name
 from survey.models.likelihood import CumulativeFit, fit_limits
 from survey.models.links import LINKS, LinkName
 from survey.models.ordinal import OrdinalFit, design_df
@@ -72,17 +71,16 @@ def ordinal(
     """
     check_design(design)
     check_choice(link, LinkName, "link")
-    asked = specification(formula, nominal, scale=scale, thresholds=thresholds, offset=offset)
+    asked = specification(formula, nominal=nominal, scale=scale, thresholds=thresholds, offset=offset)
     cells = collapse(design, asked.variables(design.frame), missing)
-    outcome = outcome_name(formula)
-    levels, codes, remark = answers(cells, outcome)
+    levels, codes, remark = answers(cells, asked.outcome)
     if remark and thresholds != "flexible":
         raise EstimationError(
             f"`thresholds`: a structure counts the answers, used or not. {remark.replace('were dropped', 'are')} Merge "
             "or remove them first."
         )
     parts, predictors = model_parts(asked, cells, design=design, levels=levels)
-    data = ModelData(outcome=outcome, levels=levels, codes=codes, cells=cells, parts=parts, predictors=predictors)
+    data = ModelData(outcome=asked.outcome, levels=levels, codes=codes, cells=cells, parts=parts, predictors=predictors)
     check_rank(data)
     maximum = _maximum(data, link)
     check_thresholds(data, maximum)

@@ -22,10 +22,11 @@ from survey.models.predictors import Predictors, ThresholdName, threshold_struct
 class Specification:
     """What a model is asked to be made of; see `survey.ordinal`.
 
-    `formula` holds the terms of the location and the nominal effects; `nominal` and `scale` are right-hand sides, or
-    empty; `offset` is a column or None.
+    `outcome` is a column; `formula` holds it and the terms of the location and the nominal effects; `nominal` and
+    `scale` are right-hand sides, or empty; `offset` is a column or None.
     """
 
+    outcome: str
     formula: str
     nominal: str
     scale: str
@@ -39,10 +40,11 @@ class Specification:
         ------
         EstimationError : formulas that cannot be read or name unknown columns.
         """
-        outcome = outcome_name(self.formula)
-        names = [outcome, *variables_of(self.formula, frame)]
-        if outcome in names[1:]:
-            raise EstimationError(f"`formula` must not predict the outcome by itself; {outcome!r} is on both sides.")
+        names = [self.outcome, *variables_of(self.formula, frame)]
+        if self.outcome in names[1:]:
+            raise EstimationError(
+                f"`formula` must not predict the outcome by itself; {self.outcome!r} is on both sides."
+            )
         if self.scale:
             names += variables_of(f"{self.formula} + ({self.scale})", frame)
         if self.offset is not None:
@@ -129,13 +131,19 @@ class ModelParts:
 
 
 def specification(
-    formula: str, nominal: str | None, scale: str | None, thresholds: ThresholdName, offset: str | None
+    formula: str,
+    *,
+    nominal: str | None = None,
+    scale: str | None = None,
+    thresholds: ThresholdName = "flexible",
+    offset: str | None = None,
 ) -> Specification:
     """Model asked for, its texts checked.
 
     Raises
     ------
-    EstimationError : an unknown structure of the thresholds, or formulas that are not one-sided.
+    EstimationError : an unknown structure of the thresholds, a formula without an outcome, or others that are not
+        one-sided.
     """
     check_choice(thresholds, ThresholdName, "thresholds")
     if offset is not None and not isinstance(offset, str):
@@ -143,6 +151,7 @@ def specification(
     moved = "" if nominal is None else one_sided(nominal, "nominal")
     whole = f"{formula} + ({moved})" if moved else formula
     return Specification(
+        outcome=outcome_name(formula),
         formula=whole,
         nominal=moved,
         scale="" if scale is None else one_sided(scale, "scale"),
@@ -168,16 +177,15 @@ def model_parts(
     if q < 2 and (asked.thresholds != "flexible" or asked.scale):
         what = f"thresholds={asked.thresholds!r}" if asked.thresholds != "flexible" else "effects on the scale"
         raise EstimationError(f"`formula` must have an outcome of three or more answers for {what}; it has {q + 1}.")
-    outcome = outcome_name(asked.formula)
     matrix, covariates = model_matrix(asked.formula, cells, design)
-    wanted = terms_of(f"{outcome} ~ {asked.nominal}") if asked.nominal else []
+    wanted = terms_of(f"{asked.outcome} ~ {asked.nominal}") if asked.nominal else []
     differing = {term for term in matrix.terms if frozenset(term.split(":")) in wanted}
     location = matrix.select([term for term in matrix.terms if term not in differing])
     nominal = matrix.select(differing)
     scale = matrix.select([])
     scale_columns = np.zeros((len(covariates), 0))
     if asked.scale:
-        scale, scale_columns = model_matrix(f"{outcome} ~ {asked.scale}", cells, design)
+        scale, scale_columns = model_matrix(f"{asked.outcome} ~ {asked.scale}", cells, design)
     if not differing:
         location = matrix
     structure, names = threshold_structure(asked.thresholds, q)
