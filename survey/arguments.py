@@ -9,7 +9,7 @@ from typing import Any, NoReturn, get_args
 import numpy as np
 import pandas as pd
 
-from survey.errors import DesignError, EstimationError, SurveyError, did_you_mean
+from survey.errors import DesignError, EstimationError, SurveyError, did_you_mean, shown
 from survey.tidy import RESULT_COLUMNS
 
 MADE_BY: Mapping[str, str] = MappingProxyType(
@@ -52,8 +52,8 @@ def check_kind(value: object, kind: type, argument: str, error: type[SurveyError
 
 def refuse_kind(value: object, kind: str, argument: str, error: type[SurveyError] | None = None) -> NoReturn:
     """Say that an argument is not of a class of the package that `MADE_BY` knows, and how to make one."""
-    found = value.__name__ + " itself" if isinstance(value, type) else type(value).__name__
-    raise (error or EstimationError)(f"`{argument}` must be a survey.{kind}; got {found}. {MADE_BY[kind]}")
+    given = value.__name__ + " itself" if isinstance(value, type) else type(value).__name__
+    raise (error or EstimationError)(f"`{argument}` must be a survey.{kind}; got {given}. {MADE_BY[kind]}")
 
 
 def check_switch(value: object, argument: str) -> None:
@@ -77,18 +77,35 @@ def as_name(name: object, argument: str) -> str:
 
 def as_names(names: str | Sequence[str] | None, argument: str) -> list[str]:
     """Argument that is a name, several names or nothing, as a list of distinct names."""
-    if names is None:
-        return []
-    if isinstance(names, str):
-        return [names]
-    listed = list(names) if isinstance(names, Sequence | pd.Index) else [names]
-    if not all(isinstance(name, str) for name in listed):
-        simple = isinstance(names, int | float | list | tuple | set)
-        found = repr(names) if simple else type(names).__name__
-        raise EstimationError(f"`{argument}` must be a column name or a list of them; got {found}.")
+    several = isinstance(names, Sequence | pd.Index) and not isinstance(names, str)
+    listed = listed_names(names, several=several, rule=f"`{argument}` must be a column name or a list of them")
     if len(set(listed)) < len(listed):
         raise EstimationError(f"`{argument}` must name each variable once; got {listed}.")
     return listed
+
+
+def listed_names(
+    names: Any, *, several: bool, rule: str, remedy: str = "", error: type[SurveyError] = EstimationError
+) -> list[str]:
+    """Argument that is a name, several names or nothing, as a list.
+
+    Parameters
+    ----------
+    several : whether it is of a type that holds several names.
+    rule, remedy : what it must be, and what to do where it is not, as the message says it.
+    error : class of the error.
+    """
+    if names is None:
+        return []
+    listed = list(names) if several else [names]
+    if not all(isinstance(name, str) for name in listed):
+        raise error(f"{rule}; got {brief(names)}.{remedy}")
+    return listed
+
+
+def brief(value: object) -> str:
+    """What was given: simple values as they are, others by their type."""
+    return shown(value) if isinstance(value, int | float | list | tuple | set) else type(value).__name__
 
 
 def refuse_reserved(names: Sequence[str], argument: str) -> None:

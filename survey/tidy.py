@@ -18,7 +18,8 @@ UNRELIABLE = "[u]"
 TOTAL = "Total"  # label of the column of all respondents
 LETTER_BASE = 50  # respondents that both columns need for a comparison by letters
 LETTER_ALPHA = 0.05
-ODDS_RATIO, SLOPE = "odds ratio", "slope"  # kinds of rows of a model
+ODDS_RATIO = "odds ratio"  # kinds of rows of a model
+SLOPE = "slope"
 
 RESULT_COLUMNS: Mapping[str, str] = MappingProxyType(
     {

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from survey.arguments import brief, listed_names
 from survey.arrays import FloatArray
 from survey.errors import DesignError, did_you_mean, shown, some
 
 LARGEST = 1e100  # beyond these the squares of weights leave double precision
 SMALLEST = 1e-100
+COLUMN_FIRST = " Put values into a column of the data first, and name it."
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
@@ -40,29 +42,18 @@ def check_name(name: object, argument: str) -> None:
     if name is None or isinstance(name, str):
         return
     below = " Units of the stages below go in `ssu`." if argument == "psu" and isinstance(name, Sequence) else ""
-    raise DesignError(
-        f"`{argument}` must be the name of one column; got {brief(name)}. Put values into a column of the data first, "
-        f"and name it.{below}"
-    )
+    raise DesignError(f"`{argument}` must be the name of one column; got {brief(name)}.{COLUMN_FIRST}{below}")
 
 
 def names_of(names: str | Sequence[str] | None, argument: str) -> list[str]:
-    """Argument that is a name, several names or nothing, as a list."""
-    if names is None:
-        return []
-    several = isinstance(names, Iterable) and not isinstance(names, str | Mapping | pd.Series | pd.DataFrame)
-    listed = list(names) if several else [names]
-    if not all(isinstance(name, str) for name in listed):
-        raise DesignError(
-            f"`{argument}` must be the name of a column, or a list of names; got {brief(names)}. Put values into a "
-            "column of the data first, and name it."
-        )
-    return [str(name) for name in listed]
-
-
-def brief(value: object) -> str:
-    """What was given: simple values as they are, others by their type."""
-    return shown(value) if isinstance(value, int | float | list | tuple) else type(value).__name__
+    """Argument that is a name, several names or nothing, as a list; it may be any iterable of names."""
+    return listed_names(
+        names,
+        several=isinstance(names, Iterable) and not isinstance(names, str | Mapping | pd.Series | pd.DataFrame),
+        rule=f"`{argument}` must be the name of a column, or a list of names",
+        remedy=COLUMN_FIRST,
+        error=DesignError,
+    )
 
 
 def check_stages(frame: pd.DataFrame, names: Sequence[str], argument: str, *, stages: int) -> None:

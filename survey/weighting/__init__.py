@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from survey.weighting.calibration import calibrate
+from survey.weighting.caps import trimming_table
 from survey.weighting.feasibility import Infeasibility, explain_infeasible
 from survey.weighting.margins import Margins
 from survey.weighting.nonresponse import adjust_nonresponse
 from survey.weighting.raking import poststratify, rake
 from survey.weighting.replication import replicate
 from survey.weighting.summaries import calibration_summary, margin_table, weight_summary
-from survey.weighting.trimming import trim, trim_and_rake, trimming_table
+from survey.weighting.trimming import trim, trim_and_rake
 
 __all__ = [
     "Infeasibility",

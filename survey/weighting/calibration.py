@@ -108,11 +108,13 @@ def calibrate(
         why = explain(design, auxiliary, (low, high))
         if not met:
             slow = " Raise `max_iterations`, or widen the bounds." * (why.verdict == "feasible")
-            raise CalibrationError(f"{_unmet(auxiliary, gaps, distance, iterations, tolerance)} {why}{slow}")
+            raise CalibrationError(
+                f"{_unmet(auxiliary, gaps, distance=distance, steps=iterations, tolerance=tolerance)} {why}{slow}"
+            )
         if why.verdict != "feasible":
             raise CalibrationError(f"`margins` and `totals` leave no positive weight to some respondents. {why}")
     if (calibrated < 0).any():
-        raise CalibrationError(_negative(design, auxiliary, calibrated, float(ratio.min())))
+        raise CalibrationError(_negative(design, auxiliary, calibrated, lowest=float(ratio.min())))
     step = Calibration(
         method="calibrate",
         margins=tuple(margin.variables for margin in auxiliary.margins),
@@ -147,20 +149,20 @@ def _calibrated(
     calibrated = weights * ratio[auxiliary.cell]
     gaps = auxiliary.gaps(auxiliary.mass(calibrated))
     if not gaps.max() <= limit.tolerance:
-        unmet = _unmet(auxiliary, gaps, distance, iterations, limit.tolerance)
+        unmet = _unmet(auxiliary, gaps, distance=distance, steps=iterations, tolerance=limit.tolerance)
         raise CalibrationError(f"{unmet} Widen the bounds or collapse sparse levels.")
     return calibrated
 
 
-def _unmet(auxiliary: Auxiliaries, gaps: FloatArray, distance: Distance, iterations: int, tolerance: float) -> str:
+def _unmet(auxiliary: Auxiliaries, gaps: FloatArray, *, distance: Distance, steps: int, tolerance: float) -> str:
     """Where the iteration stopped, and how far away, in words."""
     return (
-        f"`margins` and `totals` could not be met by {distance} calibration: after {iterations} iterations the "
+        f"`margins` and `totals` could not be met by {distance} calibration: after {steps} iterations the "
         f"largest gap is {gaps.max():.3g}, at {auxiliary.name(int(gaps.argmax()))} (tolerance {tolerance:g})."
     )
 
 
-def _negative(design: Design, auxiliary: Auxiliaries, calibrated: FloatArray, lowest: float) -> str:
+def _negative(design: Design, auxiliary: Auxiliaries, calibrated: FloatArray, *, lowest: float) -> str:
     """What to say of negative weights, the lowest of which is so many times the weight before."""
     why = explain(design, auxiliary)
     advice = 'Set `bounds`, such as (0.3, 3), or use distance="raking".' if why.verdict == "feasible" else why

@@ -1,4 +1,4 @@
-"""Contradictions among targets, as sentences."""
+"""Contradictions among targets: which of them stand against each other, and the sentence that says why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from survey.arrays import FloatArray, IntArray
 from survey.weighting.auxiliaries import Auxiliaries
-from survey.weighting.programs import Program, extreme, whole_prices
+from survey.weighting.programs import Program, extreme, minimal_conflict, whole_prices
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,14 +39,20 @@ class _Balance:
         return bool((self.more_times == 1).all() and (self.less_times == 1).all())
 
 
-def in_words(auxiliary: Auxiliaries, program: Program, conflict: IntArray, counts: FloatArray) -> str:
-    """The contradiction as a sentence.
+def contradiction(auxiliary: Auxiliaries, program: Program, counts: FloatArray) -> tuple[tuple[str, ...], str]:
+    """Targets that contradict each other although any of them may be left out to meet the others, and why they do.
 
     Parameters
     ----------
-    conflict : rows of the program that cannot be met together.
     counts : (C,) respondents in each cell of the program.
     """
+    conflict = minimal_conflict(program)
+    names = tuple(auxiliary.name(row) for row in conflict if row < auxiliary.targets.size)
+    return names, _in_words(auxiliary, program, conflict, counts)
+
+
+def _in_words(auxiliary: Auxiliaries, program: Program, conflict: IntArray, counts: FloatArray) -> str:
+    """The contradiction between some rows of the program as a sentence."""
     total = auxiliary.targets.size  # the row of the sum of all shares
     levels = total - len(auxiliary.totals)
     plain = not program.low.any() and np.isinf(program.high).all()

@@ -13,9 +13,9 @@ from survey.arrays import BoolArray, FloatArray
 from survey.design import Design
 from survey.errors import CalibrationError, shown
 from survey.weighting.auxiliaries import Auxiliaries, Totals, auxiliaries, on_cells
-from survey.weighting.contradictions import in_words
+from survey.weighting.contradictions import contradiction
 from survey.weighting.margins import Margins, Target
-from survey.weighting.programs import LEAST_CHANGE, Program, elastic, minimal_conflict, starved_cells
+from survey.weighting.programs import LEAST_CHANGE, Program, elastic, starved_cells
 
 Verdict = Literal["feasible", "zero cells", "infeasible"]
 Bounds = tuple[float, float]
@@ -275,16 +275,14 @@ def _without_room(sample: _Sample, program: Program) -> Infeasibility:
 
 def _contradictory(sample: _Sample, program: Program, change: float) -> Infeasibility:
     """What is wrong where targets contradict each other."""
-    auxiliary = sample.auxiliary
-    rows = minimal_conflict(program)
-    conflict = tuple(auxiliary.name(row) for row in rows if row < auxiliary.targets.size)
+    conflict, reason = contradiction(sample.auxiliary, program, sample.counts[sample.live])
     return Infeasibility(
         verdict="infeasible",
-        reason=in_words(auxiliary, program, rows, sample.counts[sample.live]),
+        reason=reason,
         conflict=conflict,
         change=change,
         zero_cells=_cells(sample, chosen=np.zeros_like(sample.live)),
-        targets=_table(auxiliary, _nearest(sample, program), conflict),
+        targets=_table(sample.auxiliary, _nearest(sample, program), conflict),
     )
 
 

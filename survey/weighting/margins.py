@@ -64,8 +64,8 @@ class _Given:
     is_share: bool
 
     @property
-    def name(self) -> str:
-        """The variables, joined."""
+    def joined(self) -> str:
+        """The variables in one word."""
         return "/".join(self.variables)
 
 
@@ -136,7 +136,7 @@ def _targets(design: Design, given: Sequence[_Given], argument: str) -> list[Tar
 
 def _all_of_shares(given: Sequence[_Given], argument: str) -> bool:
     """Whether the margins are shares, as all of them are or none."""
-    shares = [margin.name for margin in given if margin.is_share]
+    shares = [margin.joined for margin in given if margin.is_share]
     if shares and len(shares) < len(given):
         raise CalibrationError(
             f"`{argument}` must be all shares or all counts; {', '.join(shares)} adds to 1, the others do not. "
@@ -147,7 +147,7 @@ def _all_of_shares(given: Sequence[_Given], argument: str) -> bool:
 
 def _population(given: Sequence[_Given], weighted: float, argument: str) -> float:
     """Size of the population that margins of counts add up to; `weighted` is the sum of the weights."""
-    sums = {margin.name: float(margin.numbers.sum()) for margin in given}
+    sums = {margin.joined: float(margin.numbers.sum()) for margin in given}
     size = next(iter(sums.values()))
     if all(_are_percentages(margin.numbers) for margin in given) and abs(weighted - 100) > PERCENT_SUM:
         raise CalibrationError(
@@ -204,7 +204,7 @@ def _given(variables: tuple[str, ...], margin: Margin, columns: list[Any], *, ca
     if len(margin) == 0:
         raise CalibrationError(f"{called} must have a target for each level; it is empty.")
     if isinstance(margin, pd.Series):
-        by_level = _ordered(variables, margin, columns, called)
+        by_level = _ordered(variables, margin, columns, called=called)
     else:
         by_level = _series(variables, margin, called)
     numbers = _positive(by_level, called)
@@ -213,10 +213,12 @@ def _given(variables: tuple[str, ...], margin: Margin, columns: list[Any], *, ca
         raise CalibrationError(
             f"{called} must be shares that add to 1 or counts; the targets add to {numbers.sum():.6g}. Rescale them."
         )
-    return _Given(called, variables, numbers, is_share)
+    return _Given(called=called, variables=variables, numbers=numbers, is_share=is_share)
 
 
-def _ordered(variables: tuple[str, ...], margin: pd.Series[float], columns: list[Any], called: str) -> pd.Series[float]:
+def _ordered(
+    variables: tuple[str, ...], margin: pd.Series[float], columns: list[Any], *, called: str
+) -> pd.Series[float]:
     """A margin whose index levels are in the order of the variables, where the index names them."""
     names = list(margin.index.names)
     if len(variables) > 1 and set(names) == set(variables):
@@ -284,7 +286,7 @@ def _checked(design: Design, given: _Given, whole: float, argument: str) -> Targ
     totals = given.numbers / given.numbers.sum() * whole
     codes = margin_codes(frame, given.variables, totals)
     counted = design.full_weights > 0
-    _check_every_row(frame, given, codes, counted)
+    _check_every_row(frame, given, codes=codes, counted=counted)
     _check_every_level(given, codes[counted])
     return Target(
         variables=given.variables,
@@ -295,14 +297,14 @@ def _checked(design: Design, given: _Given, whole: float, argument: str) -> Targ
     )
 
 
-def _check_every_row(frame: pd.DataFrame, given: _Given, codes: IntArray, counted: BoolArray) -> None:
+def _check_every_row(frame: pd.DataFrame, given: _Given, *, codes: IntArray, counted: BoolArray) -> None:
     """Raise unless every row that counts has a level, and the level a target."""
     variables = list(given.variables)
     absent = counted & frame[variables].isna().to_numpy().any(axis=1)
     if absent.any():
         raise CalibrationError(
-            f"{given.called} must be known for every respondent; {given.name} is missing for {absent.sum()}, first in "
-            f"row {shown(frame.index[int(absent.argmax())])}. Impute it, or make missing a level of its own."
+            f"{given.called} must be known for every respondent; {given.joined} is missing for {absent.sum()}, first "
+            f"in row {shown(frame.index[int(absent.argmax())])}. Impute it, or make missing a level of its own."
         )
     unmatched = counted & (codes < 0)
     if unmatched.any():

@@ -16,8 +16,10 @@ from survey.weighting.feasibility import explain_unmet
 from survey.weighting.margins import Margins, Target, check_iterations, checked_margins, checked_target
 from survey.weighting.steps import REPLICATE_ITERATIONS, add_step
 
+TOLERANCE = 1e-10  # largest distance from a target, as a share of the total, where nothing else is asked for
 
-def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iterations: int = 200) -> Design:
+
+def rake(design: Design, margins: Margins, *, tolerance: float = TOLERANCE, max_iterations: int = 200) -> Design:
     """Rake the weights to population margins by iterative proportional fitting.
 
     Parameters
@@ -45,11 +47,27 @@ def rake(design: Design, margins: Margins, *, tolerance: float = 1e-10, max_iter
     R equivalent: survey::calibrate(calfun = "raking"), whose variance this is.
     """
     check_iterations(tolerance, max_iterations)
+    return raked_to(design, margins, tolerance=tolerance, max_iterations=max_iterations, slow="raise `max_iterations`")
+
+
+def raked_to(
+    design: Design, margins: Margins, *, tolerance: float = TOLERANCE, max_iterations: int, slow: str
+) -> Design:
+    """The design raked to margins.
+
+    Parameters
+    ----------
+    slow : what to do about margins that can be met, but not in so many iterations.
+
+    Raises
+    ------
+    CalibrationError : see `rake`.
+    """
     targets = checked_margins(design, margins)
     combinations = _combinations(targets)
     raked = _raked(design.full_weights, combinations, tolerance=tolerance, max_iterations=max_iterations)
     if raked.gap > tolerance:
-        raise CalibrationError(_not_met(design, targets, raked, tolerance))
+        raise CalibrationError(_not_met(design, targets, raked, tolerance=tolerance, slow=slow))
     step = Calibration(
         method="rake",
         margins=tuple(target.variables for target in targets),
@@ -148,14 +166,16 @@ def _iterate(mass: FloatArray, combinations: _Combinations, *, tolerance: float,
     return _Raked(mass, max_iterations, largest)
 
 
-def _not_met(design: Design, targets: Sequence[Target], raked: _Raked, tolerance: float) -> str:
+def _not_met(design: Design, targets: Sequence[Target], raked: _Raked, *, tolerance: float, slow: str) -> str:
     """What to say of raking that did not converge: where it stopped, how far away, and why."""
-    met = explain_unmet(design, targets, raked.weights)
-    slow = " The iteration is slow, not the margins wrong: raise `max_iterations`." * (met.why.verdict == "feasible")
-    return (
-        f"`margins` could not be met together: after {raked.iterations} iterations the largest gap is {met.gap:.3g} of "
-        f"the total, at {met.at} (tolerance {tolerance:g}). {met.why}{slow}"
+    unmet = explain_unmet(design, targets, raked.weights)
+    text = (
+        f"`margins` could not be met together: after {raked.iterations} iterations the largest gap is {unmet.gap:.3g} "
+        f"of the total, at {unmet.at} (tolerance {tolerance:g}). {unmet.why}"
     )
+    if unmet.why.verdict == "feasible":
+        text += f" The iteration is slow, not the margins wrong: {slow}."
+    return text
 
 
 def poststratify(design: Design, targets: pd.Series[float]) -> Design:

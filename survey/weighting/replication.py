@@ -58,6 +58,43 @@ def replicate(
     Rao and Wu (1988), JASA 83:231; Rao, Wu and Yue (1992), Survey Methodology 18:209; Wolter (2007), ch. 3-5; Judkins
     (1990), J. Official Statistics 6:223; Fay and Train (1995). R equivalent: survey::as.svrepdesign.
     """
+    _check_arguments(design, kind, rho)
+    stage = design.stages[0]
+    psu, stratum_of = _psus(stage)
+    if kind == "bootstrap":
+        generator = _checked_generator(rng)
+        _check_size(psu.size, _at_least_two(replicates))
+        factors, scale, rscales = _bootstrap(stage, stratum_of, replicates, rng=generator)
+    elif kind == "JK1":
+        _check_size(psu.size, stratum_of.size)
+        factors, scale, rscales = _jackknife_one(stage, stratum_of)
+    elif kind == "JKn":
+        _check_size(psu.size, stratum_of.size)
+        factors, scale, rscales = _jackknife(stage, stratum_of)
+    elif kind == "SDR":
+        _check_size(psu.size, _at_least_two(replicates))
+        factors, scale, rscales = _successive(stage, stratum_of, replicates)
+    else:
+        factors, scale, rscales = _balanced(stage, stratum_of, rho or 0.0)
+    before = design.base_weights[:, None] * factors[psu]
+    weights = before
+    for step in design.calibrations:  # each replicate as the sample was
+        weights = recalibrate(step, weights)
+    for array in (before, weights, rscales):
+        array.flags.writeable = False
+    replicated = Replicates(
+        kind=kind,
+        weights=weights,
+        scale=scale,
+        rscales=rscales,
+        mse=mse,
+        before=before if design.calibrations else None,
+    )
+    return replace(design, replicates=replicated)
+
+
+def _check_arguments(design: Design, kind: ReplicateKind, rho: float | None) -> None:
+    """Raise unless the arguments fit the kind, and the design can be replicated."""
     check_design(design)
     check_choice(kind, ReplicateKind, "kind", error=DesignError)
     if design.replicates is not None:
@@ -74,41 +111,16 @@ def replicate(
             f"`design` must have two PSUs in every stratum to be replicated; "
             f"{shown(stage.stratum_labels[single][0])} has one. Merge strata first."
         )
-    psu, stratum_of = _psus(stage)
-    if kind == "bootstrap":
-        if not isinstance(rng, np.random.Generator):
-            raise DesignError(
-                "`rng` must be given for a bootstrap, so that the draws can be repeated: np.random.default_rng(seed); "
-                f"got {rng!r}."
-            )
-        _check_size(psu.size, _at_least_two(replicates))
-        factors, scale, rscales = _bootstrap(stage, stratum_of, replicates, rng=rng)
-    elif kind == "JK1":
-        _check_size(psu.size, stratum_of.size)
-        factors, scale, rscales = _jackknife_one(stage, stratum_of)
-    elif kind == "JKn":
-        _check_size(psu.size, stratum_of.size)
-        factors, scale, rscales = _jackknife(stage, stratum_of)
-    elif kind == "SDR":
-        _check_size(psu.size, _at_least_two(replicates))
-        factors, scale, rscales = _successive(stage, stratum_of, replicates)
-    else:
-        factors, scale, rscales = _balanced(stage, stratum_of, rho or 0.0)
-    before = design.base_weights[:, None] * factors[psu]
-    weights = before
-    for step in design.calibrations:
-        weights = recalibrate(step, weights)
-    for array in (before, weights, rscales):
-        array.flags.writeable = False
-    replicated = Replicates(
-        kind=kind,
-        weights=weights,
-        scale=scale,
-        rscales=rscales,
-        mse=mse,
-        before=before if design.calibrations else None,
-    )
-    return replace(design, replicates=replicated)
+
+
+def _checked_generator(rng: object) -> np.random.Generator:
+    """Generator of random draws, checked."""
+    if not isinstance(rng, np.random.Generator):
+        raise DesignError(
+            "`rng` must be given for a bootstrap, so that the draws can be repeated: np.random.default_rng(seed); "
+            f"got {rng!r}."
+        )
+    return rng
 
 
 def _at_least_two(replicates: int) -> int:

@@ -1,14 +1,12 @@
-"""Trimming of weights to a range, with the trimmed weight shared among the others, and what it does to results."""
+"""Trimming of weights to a range, with the trimmed weight shared among the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
@@ -17,20 +15,11 @@ from survey.errors import CalibrationError
 from survey.weighting.auxiliaries import on_cells
 from survey.weighting.feasibility import Bounds, cell_limits, explain
 from survey.weighting.margins import Margins, check_whole_sample, checked_margins
-from survey.weighting.raking import rake
+from survey.weighting.raking import raked_to
 from survey.weighting.steps import REPLICATE_ITERATIONS, add_step
-from survey.weighting.summaries import kish_deff, margin_table
 
 Sharing = Literal["repeated", "once"]
 CAP_TOLERANCE = 1e-6  # relative excess of a weight over its cap that counts as within it, after raking
-NUMBERS = ("estimate", "movement", "std_error")
-
-
-class Tidy(Protocol):
-    """Anything with a tidy frame that has the columns `estimate` and `std_error`."""
-
-    def tidy(self) -> pd.DataFrame:
-        """One row per estimate."""
 
 
 def trim(
@@ -107,7 +96,7 @@ def trim_and_rake(
         raise CalibrationError(f"`cycles` must be at least 1; got {cycles!r}.")
     base = design.full_weights
     single = replace(design, replicates=None)  # replicates take the two steps once, at the end
-    raked = rake(single, margins, max_iterations=REPLICATE_ITERATIONS)
+    raked = _raked(single, margins)
     factor = np.ones_like(base)
     step: Calibration | None = None
     for cycle in range(1, cycles + 1):
@@ -123,12 +112,17 @@ def trim_and_rake(
         factor *= np.divide(trimmed.weights, weights, out=np.ones_like(base), where=base > 0)
         product = base * factor * (base.sum() / (base @ factor))
         step = _step(base, replace(trimmed, weights=product, rounds=cycle), bounds)
-        raked = rake(add_step(single, step), margins, max_iterations=REPLICATE_ITERATIONS)
+        raked = _raked(add_step(single, step), margins)
     if _outside(raked.full_weights, bounds, CAP_TOLERANCE).any():
         raise CalibrationError(_not_both(design, margins, raked.full_weights, bounds, cycles=cycles))
     if design.replicates is None:
         return raked
-    return rake(design if step is None else add_step(design, step), margins, max_iterations=REPLICATE_ITERATIONS)
+    return _raked(design if step is None else add_step(design, step), margins)
+
+
+def _raked(design: Design, margins: Margins) -> Design:
+    """The design raked with as many passes as a replicate may take."""
+    return raked_to(design, margins, max_iterations=REPLICATE_ITERATIONS, slow="merge sparse levels")
 
 
 def _not_both(design: Design, margins: Margins, weights: FloatArray, bounds: Bounds, *, cycles: int) -> str:
@@ -144,111 +138,7 @@ def _not_both(design: Design, margins: Margins, weights: FloatArray, bounds: Bou
     )
 
 
-def trimming_table(
-    design: Design,
-    margins: Margins,
-    caps: Sequence[float],
-    *,
-    estimates: Mapping[str, Callable[[Design], Tidy]] | None = None,
-) -> pd.DataFrame:
-    """What trimming at each of several caps costs and gains.
-
-    Parameters
-    ----------
-    design : weighted design.
-    margins : margins whose gaps are looked at, as for `rake`.
-    caps : highest weights to try, each applied to the design's weights in use with `trim`.
-    estimates : name -> function of a design that gives an estimate (anything with a tidy frame).
-
-    Returns
-    -------
-    Rows cap by cap, the first cap infinite (no trimming), and within it estimate by estimate: cap, n_trimmed (weights
-    above it), deff_kish, largest_gap (of the margins, as a share) and gap_at (the level that has it); then name,
-    the labels, estimate, movement (estimate minus that without trimming) and std_error.
-
-    Raises
-    ------
-    CalibrationError : as for `trim` and `rake`.
-    """
-    check_design(design)
-    functions = _functions(estimates)
-    highest = _highest(caps, design.full_weights)
-    untrimmed = {name: _tidy(function(design), name) for name, function in functions.items()}
-    parts = []
-    for cap in (np.inf, *highest):
-        trimmed = design if np.isinf(cap) else trim(design, upper=cap)
-        facts = _cap_facts(design, trimmed, margins, cap)
-        for name, function in functions.items():
-            tidy = untrimmed[name] if np.isinf(cap) else _tidy(function(trimmed), name)
-            moved = _moved(tidy, untrimmed[name], name, cap)
-            parts.append(pd.DataFrame({**facts, "name": name}, index=moved.index).join(moved))
-        if not functions:
-            parts.append(pd.DataFrame(facts, index=[0]))
-    table = pd.concat(parts, ignore_index=True)
-    return table[[name for name in table if name not in NUMBERS] + [name for name in NUMBERS if name in table]]
-
-
-def _highest(caps: object, weights: FloatArray) -> list[float]:
-    """Highest weights to try, checked: none of them too low for the weights to keep their sum."""
-    listed = list(caps) if isinstance(caps, Iterable) else []
-    if not isinstance(caps, Iterable) or not all(_is_number(cap) and cap > 0 for cap in listed):
-        raise CalibrationError(f"`caps` must be a list of highest weights, as [2, 3, 5]; got {caps!r}.")
-    size = np.count_nonzero(weights)
-    total = weights.sum()
-    too_low = [cap for cap in listed if size * cap < total]
-    if too_low:
-        raise CalibrationError(
-            f"`caps` must be at least the mean weight, {total / size:.6g}, for the weights to keep their sum; got "
-            f"{too_low[0]:g}. Leave it out."
-        )
-    return [float(cap) for cap in listed]
-
-
-def _cap_facts(design: Design, trimmed: Design, margins: Margins, cap: float) -> dict[str, object]:
-    """What a cap did to the weights, as columns of `trimming_table`."""
-    gaps = margin_table(trimmed, margins)
-    worst = gaps.iloc[int(gaps["gap"].abs().to_numpy().argmax())]
-    return {
-        "cap": cap,
-        "n_trimmed": int((design.full_weights > cap).sum()),
-        "deff_kish": kish_deff(trimmed.full_weights),
-        "largest_gap": abs(worst["gap"]),
-        "gap_at": f"{worst['variable']}={worst['level']}",
-    }
-
-
-def _moved(tidy: pd.DataFrame, untrimmed: pd.DataFrame, name: str, cap: float) -> pd.DataFrame:
-    """Labels and numbers of estimates under a cap, and what they differ by from those without."""
-    labels = tidy.iloc[:, : list(tidy.columns).index("estimate")]
-    if not labels.equals(untrimmed.iloc[:, : labels.shape[1]]):
-        raise CalibrationError(f"`estimates[{name!r}]` must give the same rows at every cap; they differ at {cap:g}.")
-    movement = tidy["estimate"] - untrimmed["estimate"]
-    return labels.assign(estimate=tidy["estimate"], movement=movement, std_error=tidy["std_error"])
-
-
-def _functions(estimates: object) -> dict[str, Callable[[Design], Tidy]]:
-    """Functions of a design by name, checked."""
-    functions = {} if estimates is None else estimates
-    if not isinstance(functions, Mapping) or not all(callable(function) for function in functions.values()):
-        raise CalibrationError(
-            "`estimates` must map names to functions of a design, as {'approval': lambda d: survey.proportion(d, "
-            f"'approval')}}; got {type(estimates).__name__}."
-        )
-    return dict(functions)
-
-
-def _tidy(estimate: object, name: str) -> pd.DataFrame:
-    """Tidy frame of what a function of a design gave."""
-    frame = estimate.tidy() if hasattr(estimate, "tidy") else None
-    if not isinstance(frame, pd.DataFrame) or not {"estimate", "std_error"} <= set(frame.columns):
-        raise CalibrationError(
-            f"`estimates[{name!r}]` must give an estimate, with a tidy frame that has estimate and std_error; it gave "
-            f"{type(estimate).__name__}."
-        )
-    return frame
-
-
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     """Whether a value is a number, and neither a switch nor NaN."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and not np.isnan(value)
 
@@ -267,7 +157,7 @@ def _range(lower: float | None, upper: float | None) -> Bounds:
 
 def _number(value: object) -> float:
     """A number as it is; NaN for anything else."""
-    return float(value) if _is_number(value) else np.nan  # type: ignore[arg-type]  # a number
+    return float(value) if is_number(value) else np.nan  # type: ignore[arg-type]  # a number
 
 
 def _outside(weights: FloatArray, bounds: Bounds, tolerance: float = 0.0) -> BoolArray:

@@ -26,7 +26,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "weighting": (
         *("margins", "auxiliaries", "programs", "contradictions", "feasibility", "steps", "summaries"),
-        *("raking", "calibration", "trimming", "nonresponse", "replication"),
+        *("raking", "calibration", "trimming", "caps", "nonresponse", "replication"),
     ),
     "estimation": (
         *("intervals", "presentation_rule", "influence", "lonely_psus", "variance", "degrees_of_freedom"),

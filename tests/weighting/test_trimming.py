@@ -371,3 +371,14 @@ def test_arguments_of_another_form_are_refused(call: Any, message: str) -> None:
     weighted = survey.Design(pd.DataFrame({"g": ["a", "b"] * 5, "w": [1.0] * 8 + [3.0, 4.0]}), weight="w")
     with pytest.raises(survey.CalibrationError, match=message):
         call(weighted)
+
+
+def test_slow_margins_do_not_ask_for_an_argument_that_is_not_there() -> None:
+    """All of one cell but a trace must move: feasible, but far from reached in 2,000 passes."""
+    frame = pd.DataFrame({"a": ["x", "x", "y", "y"], "b": ["u", "v", "u", "v"], "w": [1.0, 1.0, 1e-12, 1.0]})
+    margins = {"a": {"x": 0.5, "y": 0.5}, "b": {"u": 0.5, "v": 0.5}}
+    base = survey.Design(frame, weight="w")
+    with pytest.raises(survey.CalibrationError, match="not the margins wrong: raise `max_iterations`"):
+        survey.rake(base, margins)
+    with pytest.raises(survey.CalibrationError, match="not the margins wrong: merge sparse levels"):
+        survey.trim_and_rake(base, margins, upper=5)
