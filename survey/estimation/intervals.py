@@ -67,7 +67,10 @@ def proportion_interval(
     --------
     A published share of 62% with a standard error of 2 points, of 1,024 respondents in 60 strata of two PSUs:
 
-        low, high = survey.proportion_interval(0.62, 0.02, n=1024, df=60)
+    >>> import survey
+    >>> low, high = survey.proportion_interval(0.62, 0.02, n=1024, df=60)
+    >>> print(f"{low:.3f} to {high:.3f}")
+    0.579 to 0.659
 
     References
     ----------

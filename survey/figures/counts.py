@@ -52,8 +52,10 @@ def counts(
     --------
     Readers of two newsletters, from a hundred on:
 
-        frame = pd.DataFrame({"group": ["City", "Village"], "n": [160_000, 240]})
-        survey.figures.counts(frame, lowest=100, title="The city's has most readers")
+    >>> import pandas as pd
+    >>> import survey
+    >>> frame = pd.DataFrame({"group": ["City", "Village"], "n": [160_000, 240]})
+    >>> axes = survey.figures.counts(frame, lowest=100, title="Most readers live in the city")
     """
     frame = frame_of(tidy, group, n)
     values = frame[n].astype(float)

@@ -67,15 +67,15 @@ def question(item: str | Item, nets: Nets | None) -> Question:
         if isinstance(members, str) or not isinstance(members, Collection):
             raise EstimationError(f"`nets[{net!r}]` must be a list of the answers that it merges; got {members!r}.")
     if not isinstance(item, Item):
-        return Question(item, item, (item,), nets or {})
+        return Question(item, title=item, columns=(item,), nets=nets or {})
     if item.kind == "multiple":
         if nets:
             raise EstimationError(
                 f"`nets` merges answers of which each respondent gives one; {item.name!r} is a multiple-response set. "
                 "Make a column that says whether any of them was chosen."
             )
-        return Question(item.name, item.label, item.columns, options=item.options, labels=item.labels)
-    return Question(item.name, item.label, item.columns, item.nets if nets is None else nets)
+        return Question(item.name, title=item.label, columns=item.columns, options=item.options, labels=item.labels)
+    return Question(item.name, title=item.label, columns=item.columns, nets=item.nets if nets is None else nets)
 
 
 def with_reasons(design: Design, asked: Question) -> tuple[Design, Question]:
@@ -88,7 +88,8 @@ def with_reasons(design: Design, asked: Question) -> tuple[Design, Question]:
     check_design(design)
     if asked.multiple:
         raise EstimationError(f'`missing`="show" is for single answers; {asked.name!r} is a multiple-response set.')
-    name, reasons = asked.name, f"{asked.name}_missing"
+    name = asked.name
+    reasons = f"{name}_missing"
     frame = design.frame
     if name not in frame.columns:
         hint = did_you_mean(name, frame.columns)
@@ -98,7 +99,8 @@ def with_reasons(design: Design, asked: Question) -> tuple[Design, Question]:
             f'`missing`="show" needs the column {reasons!r} with the reasons, as `read_respondents` makes it; the '
             'data do not have it. Use missing="drop".'
         )
-    answers, why = frame[name], frame[reasons]
+    answers = frame[name]
+    why = frame[reasons]
     if not isinstance(answers.dtype, pd.CategoricalDtype):
         raise EstimationError(f"`item` must be categorical to be tabulated; {name!r} has type {answers.dtype}.")
     if is_numeric(why):

@@ -176,11 +176,11 @@ def _presented(frame: pd.DataFrame, counts: Counts) -> pd.DataFrame:
 
 
 def _lettered(frame: pd.DataFrame, shares: Estimate, counts: Counts) -> pd.DataFrame:
-    """Shares with the letters of the columns that they exceed, and that of their own."""
-    own = np.array(letters_of_columns(counts.columns), dtype=object)
+    """Shares with the letters of the columns that they exceed, and that of their letter_of_column."""
+    letter_of_column = np.array(letters_of_columns(counts.columns), dtype=object)
     return frame.assign(
         letters=letters_of_shares(shares, counts.columns, counts.column_base),
-        column_letter=np.repeat(own, len(counts.kinds)),
+        column_letter=np.repeat(letter_of_column, len(counts.kinds)),
     )
 
 

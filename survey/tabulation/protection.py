@@ -79,10 +79,10 @@ def protect(table: Table | Banner, *, min_count: int = MINIMUM_COUNT) -> Table |
         raise DisclosureError("`table` must not be protected already: its counts are gone. Protect the original table.")
     if isinstance(table, Table):
         return _protected(tables, min_count)[0]
-    made: list[Table] = []
+    protected: list[Table] = []
     for _, group in itertools.groupby(tables, key=lambda part: part.item):
-        made += _protected(list(group), min_count)
-    return replace(table, tables=tuple(made))
+        protected += _protected(list(group), min_count)
+    return replace(table, tables=tuple(protected))
 
 
 def _protected(tables: Sequence[Table], min_count: int) -> list[Table]:
@@ -96,39 +96,55 @@ def _protected(tables: Sequence[Table], min_count: int) -> list[Table]:
     linked = sum(map(len, grids)) > 1
     forced = [[_nothing(grid) for grid in group] for group in grids]
     while True:
-        found = [
-            [suppress(grid, start, table.share, min_count, linked) for grid, start in zip(group, starts, strict=True)]
+        alone = [
+            [
+                suppress(grid, start, share=table.share, min_count=min_count, linked=linked)
+                for grid, start in zip(group, starts, strict=True)
+            ]
             for table, group, starts in zip(tables, grids, forced, strict=True)
         ]
-        again = _shared(tables, found)
+        again = _shared(tables, alone)
         pairs = [pair for news, olds in zip(again, forced, strict=True) for pair in zip(news, olds, strict=True)]
         settled = all((new.cells <= old.cells).all() and (new.nets <= old.nets).all() for new, old in pairs)
-        if not linked or (settled and _movable_together(tables, grids, again, min_count)):
+        if not linked or (settled and _movable_together(tables, grids, again, min_count=min_count)):
             return [_masked(table, group) for table, group in zip(tables, again, strict=True)]
         if settled and all(old.nets.all() for _, old in pairs):
             raise impossible()
-        if settled:  # what is safe in each table is not in all of them: do without nets
+        if settled:
+            # What is safe in each table is not safe in all of them together: do without nets.
             again = [[Suppression(part.cells, np.ones_like(part.nets)) for part in group] for group in again]
         forced = again
 
 
-def _shared(tables: Sequence[Table], found: Sequence[Sequence[Suppression]]) -> list[list[Suppression]]:
-    """Suppressions that agree on the totals of rows in all tables, and on the bases of all options of a set."""
-    made = []
-    places = [0 if table.by is None else -1 for table in tables]
-    for table, group, place in zip(tables, found, places, strict=True):
-        bases = np.any([part.cells[-1] for part in group], axis=0)
-        mine = []
-        for position, part in enumerate(group):
-            cells, nets = part.cells.copy(), part.nets.copy()
-            for other, column in zip(found, places, strict=True):
-                cells[:-1, place] |= other[position].cells[:-1, column]
-                nets[:, place] |= other[position].nets[:, column]
-            if table.by is not None:
-                cells[-1] |= bases
-            mine.append(Suppression(cells, nets))
-        made.append(mine)
-    return made
+def _shared(tables: Sequence[Table], alone: Sequence[Sequence[Suppression]]) -> list[list[Suppression]]:
+    """Suppressions that agree on the totals of rows in all tables, and on the bases of all options of a set.
+
+    The totals of rows stand in the one column of a topline, and in the last of a cross-tabulation.
+    """
+    totals = [0 if table.by is None else -1 for table in tables]
+    return [
+        [_agreeing(table, group, position, alone, totals) for position in range(len(group))]
+        for table, group in zip(tables, alone, strict=True)
+    ]
+
+
+def _agreeing(
+    table: Table,
+    group: Sequence[Suppression],
+    position: int,
+    alone: Sequence[Sequence[Suppression]],
+    totals: Sequence[int],
+) -> Suppression:
+    """One suppression with what the other tables suppress of the totals that it shares with them."""
+    cells = group[position].cells.copy()
+    nets = group[position].nets.copy()
+    own_total = 0 if table.by is None else -1
+    for other, total in zip(alone, totals, strict=True):
+        cells[:-1, own_total] |= other[position].cells[:-1, total]
+        nets[:, own_total] |= other[position].nets[:, total]
+    if table.by is not None:
+        cells[-1] |= np.any([part.cells[-1] for part in group], axis=0)
+    return Suppression(cells, nets)
 
 
 def _nothing(grid: Grid) -> Suppression:
@@ -137,7 +153,7 @@ def _nothing(grid: Grid) -> Suppression:
 
 
 def _movable_together(
-    tables: Sequence[Table], grids: Sequence[Sequence[Grid]], found: Sequence[Sequence[Suppression]], min_count: int
+    tables: Sequence[Table], grids: Sequence[Sequence[Grid]], shared: Sequence[Sequence[Suppression]], *, min_count: int
 ) -> bool:
     """Whether every suppressed count can move given everything that the tables of one question show together.
 
@@ -146,16 +162,18 @@ def _movable_together(
     index: dict[tuple[object, ...], int] = {}
     rows: list[dict[int, float]] = []
     secret: list[list[int]] = []
-    for place, (table, group, parts) in enumerate(zip(tables, grids, found, strict=True)):
+    for place, (table, group, parts) in enumerate(zip(tables, grids, shared, strict=True)):
         for option, (grid, part) in enumerate(zip(group, parts, strict=True)):
             hidden = part.cells & (grid.count > 0)
-            last_row, whole = hidden.shape[0] - 1, 0 if table.by is None else hidden.shape[1] - 1
+            last_row = hidden.shape[0] - 1
+            total = 0 if table.by is None else hidden.shape[1] - 1
+            # A base is one unknown in the tables of all options, the total of a row one in all tables.
             at: dict[tuple[int, int], int] = {}
             for r, c in np.argwhere(hidden & ~grid.free):
                 key: tuple[object, ...] = (place, option, r, c)
                 if r == last_row:
                     key = ("base", place, c)
-                elif c == whole:
+                elif c == total:
                     key = ("row", option, r)
                 at[int(r), int(c)] = index.setdefault(key, len(index))
             rows += [{at[cell]: sign for cell, sign in sum_.items()} for sum_ in known_sums(grid, hidden, part.nets)]
@@ -169,7 +187,8 @@ def _movable_together(
 
 def _grids(table: Table) -> list[Grid]:
     """The counts of a table; of a multiple-response set, those of each option, chosen or not."""
-    frame, m = table.frame, _rows(table)
+    frame = table.frame
+    m = _rows(table)
     columns = ~_is_total(table)[::m]
     level = frame["kind"].to_numpy()[:m] != "net"
     count = table.count.reshape(-1, m)[columns][:, level].T
@@ -199,8 +218,9 @@ def _grid(count: FloatArray, visible: BoolArray, nets: BoolArray, *, published: 
     free = np.zeros(whole.shape, dtype=bool)
     if not published:
         free[:-1, -1] = True
-        cost[:-1, -1], cost[-1, 0] = 0.0, np.inf
-    return Grid(whole, cost, free, nets)
+        cost[:-1, -1] = 0.0
+        cost[-1, 0] = np.inf
+    return Grid(whole, cost=cost, free=free, nets=nets)
 
 
 def _rows(table: Table) -> int:
@@ -219,19 +239,25 @@ def _is_total(table: Table) -> BoolArray:
 
 def _masked(table: Table, group: Sequence[Suppression]) -> Table:
     """The table without the numbers that must not be shown."""
-    frame, m, total = table.tidy(), _rows(table), _is_total(table)
+    frame = table.tidy()
+    m = _rows(table)
+    total = _is_total(table)
+    multiple = table.asked.multiple
     net = (frame["kind"] == "net").to_numpy()[:m]
     number = np.where(net, np.cumsum(net), np.cumsum(~net)) - 1  # place among the nets, or among the answers
     inner = np.cumsum(~total[::m]) - 1
     hidden, rows, columns = (np.zeros(len(frame), dtype=bool) for _ in range(3))
     for place in range(len(frame)):
-        row, column = place % m, -1 if total[place] else int(inner[place // m])
-        part = group[number[row]] if table.asked.multiple else group[0]
-        line = part.nets[number[row]] if net[row] else part.cells[0 if table.asked.multiple else number[row]]
-        hidden[place], rows[place] = line[column], line[0 if table.by is None else -1]
+        row = place % m
+        column = -1 if total[place] else int(inner[place // m])
+        part = group[number[row]] if multiple else group[0]
+        line = part.nets[number[row]] if net[row] else part.cells[0 if multiple else number[row]]
+        hidden[place] = line[column]
+        rows[place] = line[0 if table.by is None else -1]
         columns[place] = table.by is not None and part.cells[-1, column]
     without_base = {"column": columns, "row": rows, "cell": np.zeros_like(rows)}[table.share]
     hidden |= without_base  # with their interval, even shares of 0 would tell the base
+
     masks = dict.fromkeys(MASKED, hidden) | {"n": without_base}
     masks |= {"row_base": rows, "row_base_weighted": rows, "column_base": columns, "column_base_weighted": columns}
     for name, mask in masks.items():
@@ -240,8 +266,9 @@ def _masked(table: Table, group: Sequence[Suppression]) -> Table:
     frame["shown"] = frame["shown"] & ~hidden
     frame["flag"] = np.where(hidden, CONFIDENTIAL, frame["flag"])
     frame["letters"] = _letters_left(frame, table.by_columns, hidden)
-    vcov, count = table.vcov.copy(), table.count.astype(np.float64)
-    vcov[hidden], vcov[:, hidden], count[hidden] = np.nan, np.nan, np.nan
+
+    vcov = np.where(hidden | hidden[:, None], np.nan, table.vcov)
+    count = np.where(hidden, np.nan, table.count.astype(np.float64))
     return replace(table, frame=frame, vcov=vcov, count=count, cells=None)
 
 
@@ -251,8 +278,8 @@ def _letters_left(frame: pd.DataFrame, by: Sequence[str], hidden: BoolArray) -> 
     if not any(marks):
         return marks
     lines = frame.groupby([*by[:-1], "level"], observed=True, sort=False).ngroup().to_numpy()
-    own = frame["column_letter"].tolist()
-    secret = {(lines[place], own[place]) for place in np.flatnonzero(hidden)}
+    letter_of = frame["column_letter"].tolist()
+    secret = {(lines[place], letter_of[place]) for place in np.flatnonzero(hidden)}
     return [
         "" if gone else " ".join(one for one in mark.split() if (line, one) not in secret)
         for mark, line, gone in zip(marks, lines, hidden, strict=True)

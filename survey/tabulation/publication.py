@@ -223,7 +223,7 @@ def publication_table(
     if exponentiate and not fits:
         raise EstimationError("`exponentiate` gives odds ratios of fits; `models` are estimates. Leave it out.")
     levels = {name: one.level for name, one in columns.items() if isinstance(one, Estimate | PooledEstimate)}
-    other = [f"{name!r} has {own:g}" for name, own in levels.items() if own != level]
+    other = [f"{name!r} has {estimate_level:g}" for name, estimate_level in levels.items() if estimate_level != level]
     if beside == "interval" and other:
         raise EstimationError(
             f"`level` must be that of the estimates, whose intervals are made with them; {other[0]}, not {level:g}. "

@@ -19,7 +19,9 @@ Model: TypeAlias = OrdinalFit | PooledFit | Estimate | PooledEstimate
 Beside = Literal["std_error", "interval"]
 STARS = {0.001: "***", 0.01: "**", 0.05: "*"}
 KINDS = ("slope", "nominal", "scale", "threshold")  # order of the blocks
-THRESHOLDS, STATISTICS, NUMBERS = "Thresholds", "Model", "Per unit"
+THRESHOLDS = "Thresholds"
+STATISTICS = "Model"
+NUMBERS = "Per unit"
 TIMES = " \N{MULTIPLICATION SIGN} "
 
 
@@ -46,32 +48,34 @@ class Headings:
     def parameters(self, frame: pd.DataFrame) -> list[tuple[int, str, str]]:
         """Rank of its kind, block and label of each parameter of a fit."""
         thresholds = [str(term) for term in frame["term"][frame["kind"] == "threshold"]]
-        terms, kinds = [str(term) for term in frame["term"]], frame["kind"].replace({ODDS_RATIO: SLOPE})
-        found = [self._row(term, kind, thresholds) for term, kind in zip(terms, kinds, strict=True)]
+        terms = [str(term) for term in frame["term"]]
+        kinds = frame["kind"].replace({ODDS_RATIO: SLOPE})
+        rows = [self._row(term, kind, thresholds) for term, kind in zip(terms, kinds, strict=True)]
         return [
-            (KINDS.index(kind), block, label if found.count((block, label)) == 1 else term)
-            for term, kind, (block, label) in zip(terms, kinds, found, strict=True)
+            (KINDS.index(kind), block, label if rows.count((block, label)) == 1 else term)
+            for term, kind, (block, label) in zip(terms, kinds, rows, strict=True)
         ]
 
     def estimates(self, frame: pd.DataFrame) -> list[tuple[int, str, str]]:
         """Rank, block and label of each estimate."""
         names = [str(name) for name in frame.columns]
         by = names[: min(names.index("term"), names.index("level"))]
-        found = []
+        rows = []
         for row in frame[[*by, "term", "level"]].itertuples(index=False, name=None):
             *groups, term, level = map(str, row)
-            heading, context = self._named(term), ", ".join(groups)
+            heading = self._named(term)
+            context = ", ".join(groups)
             if level:
-                found.append((0, f"{heading}: {context}" if context else heading, level))
+                rows.append((0, f"{heading}: {context}" if context else heading, level))
             else:
-                found.append((0, heading, context) if context else (0, "Estimates", heading))
-        twice = [row for row in found if found.count(row) > 1]
+                rows.append((0, heading, context) if context else (0, "Estimates", heading))
+        twice = [row for row in rows if rows.count(row) > 1]
         if twice:
             raise EstimationError(
-                f"`models` must have each row once; {twice[0][1]} / {twice[0][2]} occurs {found.count(twice[0])} "
+                f"`models` must have each row once; {twice[0][1]} / {twice[0][2]} occurs {rows.count(twice[0])} "
                 "times. Name contrasts apart, or change `labels`."
             )
-        return found
+        return rows
 
     def _row(self, term: str, kind: str, thresholds: Sequence[str]) -> tuple[str, str]:
         """Block and label of a parameter."""
@@ -97,7 +101,7 @@ class Headings:
 
 def references(fits: Iterable[OrdinalFit | PooledFit]) -> dict[str, str]:
     """Levels of categorical covariates that have no column, which the others are compared with."""
-    found: dict[str, str] = {}
+    base_levels: dict[str, str] = {}
     for fit in fits:
         seen = [term_and_level(column) for matrix in fit.parts.matrices() for column in matrix.columns]
         for name, dtype in fit.parts.dtypes.items():
@@ -105,17 +109,18 @@ def references(fits: Iterable[OrdinalFit | PooledFit]) -> dict[str, str]:
             coded = {level for variable, level in seen if variable == name}
             left = [level for level in levels if level not in coded]
             if len(left) == 1 and len(coded) == len(levels) - 1:
-                found.setdefault(name, left[0])
-    return found
+                base_levels.setdefault(name, left[0])
+    return base_levels
 
 
 def layout_of(cells: Mapping[str, Mapping[tuple[int, str, str], str]]) -> pd.DataFrame:
     """Rows of all models: by kind, and within it blocks and labels in the order in which they first occur."""
-    keys = list(dict.fromkeys(key for own in cells.values() for key in own))
+    keys = list(dict.fromkeys(key for column in cells.values() for key in column))
     blocks = list(dict.fromkeys((rank, block) for rank, block, _ in keys))
     keys.sort(key=lambda key: (key[0], blocks.index(key[:2])))
     rows = [
-        {"block": key[1], "label": key[2], **{name: own.get(key, "") for name, own in cells.items()}} for key in keys
+        {"block": key[1], "label": key[2], **{name: column.get(key, "") for name, column in cells.items()}}
+        for key in keys
     ]
     return pd.DataFrame(rows)
 

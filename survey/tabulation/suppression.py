@@ -58,7 +58,7 @@ class Suppression:
     nets: BoolArray
 
 
-def suppress(grid: Grid, forced: Suppression, share: str, min_count: int, linked: bool) -> Suppression:
+def suppress(grid: Grid, forced: Suppression, *, share: str, min_count: int, linked: bool) -> Suppression:
     """Suppress small counts and what protects them.
 
     Totals that other tables suppress too (`linked`) must be able to move without the other totals.
@@ -83,7 +83,7 @@ def suppress(grid: Grid, forced: Suppression, share: str, min_count: int, linked
         if (hidden == before).all():
             _guard_nets(grid, hidden, min_count)
         if (hidden == before).all():
-            return Suppression(hidden, _net_suppression(grid, hidden, forced.nets, min_count))
+            return Suppression(hidden, _net_suppression(grid, hidden, forced.nets, min_count=min_count))
 
 
 def _fill_lines(grid: Grid, hidden: BoolArray, min_count: int) -> None:
@@ -92,7 +92,8 @@ def _fill_lines(grid: Grid, hidden: BoolArray, min_count: int) -> None:
     for axis in (0, 1):
         count, cost, mask, free = (part.T if axis else part for part in (grid.count, grid.cost, hidden, grid.free))
         for line in range(len(count)):
-            inner, together = mask[line, :-1], count[line, :-1] @ mask[line, :-1]
+            inner = mask[line, :-1]
+            together = count[line, :-1] @ inner
             if mask[line, -1] or free[line, :-1].any() or not 0 < together < min_count:
                 continue
             price = np.where(inner, np.inf, cost[line, :-1])
@@ -125,7 +126,8 @@ def _connect_totals(grid: Grid, hidden: BoolArray) -> None:
     for nodes in (np.flatnonzero(known[:-1, -1]), rows + np.flatnonzero(known[-1, :-1])):
         for node in nodes[1:]:
             price = np.where(hidden, 0.0, grid.cost)
-            price[:, -1], price[-1] = np.inf, np.inf
+            price[:, -1] = np.inf
+            price[-1] = np.inf
             for step in _cheapest_path(price, int(nodes[0]), int(node)):
                 hidden[step] = True
 
@@ -157,11 +159,13 @@ def _cheapest_path(price: FloatArray, start: int, end: int) -> list[tuple[int, i
         reached = cost + (price[node] if node < rows else price[:, node - rows])
         first = rows if node < rows else 0
         for place in np.flatnonzero(reached < best[first : first + reached.size]):
-            best[first + place], came[first + place] = reached[place], node
+            best[first + place] = reached[place]
+            came[first + place] = node
             heapq.heappush(heap, (float(reached[place]), int(first + place)))
     if not np.isfinite(best[end]):
         raise impossible()
-    path, node = [], end
+    path = []
+    node = end
     while came[node] >= 0:
         a, b = sorted((node, int(came[node])))
         path.append((a, b - rows))
@@ -173,7 +177,8 @@ def secret_nets(grid: Grid, hidden: BoolArray, min_count: int) -> BoolArray:
     """(K, C + 1) nets that nobody may know: few respondents, few suppressed ones, or few suppressed beside them."""
     members = grid.nets.astype(np.float64)
     gone = (grid.count * hidden)[:-1]
-    total, together = members @ grid.count[:-1], members @ gone
+    total = members @ grid.count[:-1]
+    together = members @ gone
     rest = gone.sum(axis=0) - together
     few = (total < min_count) | (together < min_count)
     few |= (rest > 0) & (rest < min_count) & ~hidden[-1]
@@ -200,7 +205,8 @@ def _guard_nets(grid: Grid, hidden: BoolArray, min_count: int) -> None:
             continue
         price = np.where(hidden, np.inf, grid.cost)
         outside = np.ones(hidden.shape, dtype=bool)
-        outside[np.append(grid.nets[net], False)], outside[:, column] = False, False
+        outside[np.append(grid.nets[net], False)] = False
+        outside[:, column] = False
         price[outside] = np.inf
         cheapest = np.unravel_index(int(price.argmin()), price.shape)
         if not np.isfinite(price[cheapest]):
@@ -209,7 +215,7 @@ def _guard_nets(grid: Grid, hidden: BoolArray, min_count: int) -> None:
         return
 
 
-def _net_suppression(grid: Grid, hidden: BoolArray, forced: BoolArray, min_count: int) -> BoolArray:
+def _net_suppression(grid: Grid, hidden: BoolArray, forced: BoolArray, *, min_count: int) -> BoolArray:
     """(K, C + 1) nets that must not be shown.
 
     A net of which nothing is suppressed says nothing new. The others are shown, column by column, as long
@@ -242,7 +248,8 @@ def known_sums(grid: Grid, hidden: BoolArray, nets: BoolArray) -> list[dict[tupl
     hidden : (R + 1, C + 1) suppressed counts.
     nets : (K, C + 1) nets that are not shown.
     """
-    rows, columns = range(hidden.shape[0]), range(hidden.shape[1])
+    rows = range(hidden.shape[0])
+    columns = range(hidden.shape[1])
     published = [c for c in columns if not grid.free[:, c].any()]
     sums = []
     if len(published) == len(columns):

@@ -52,7 +52,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, captions: list[str]) -> Path
         return page(*arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("layout", "bars", "models", "weighting", "dots"):
+        for name in ("bars", "counts", "dots", "models", "weighting"):
             patch.setattr(import_module(f"survey.figures.{name}"), "page", noted)
         assert main(["--study", "social_credit", "--output", str(folder)]) == 0
     return folder

@@ -263,7 +263,7 @@ def test_suppressed_counts_of_a_line_are_together_enough(counts: NDArray[np.int6
     grid = Grid(whole.astype(float), cost, np.zeros(whole.shape, dtype=bool), nets)
     start = Suppression(np.zeros(whole.shape, dtype=bool), np.zeros((0, whole.shape[1]), dtype=bool))
     try:
-        hidden = suppress(grid, start, "cell", 10, linked=False).cells
+        hidden = suppress(grid, start, share="cell", min_count=10, linked=False).cells
     except survey.DisclosureError:
         return
     for count, mask in ((whole, hidden), (whole.T, hidden.T)):
