@@ -18,11 +18,14 @@ DATA ?=
 CODEBOOK ?=
 # A researcher's own file has a folder of its own, so that the study's report is never overwritten.
 OUTPUT ?= build/$(STUDY)$(if $(DATA),-$(basename $(notdir $(DATA))))
-PYTEST_ARGS ?= -n 2
+# A file's tests stay in one process, so that what they share (a report, a tutorial, a population) is made once.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+LOWEST := build/lowest
+OLDEST := $(LOWEST)/bin/python
 STUDIES := $(patsubst data/%/codebook.yaml,%,$(wildcard data/*/codebook.yaml))
 SOURCES := $(wildcard survey/*.py survey/*/*.py analysis/*.py analysis/*.yaml analysis/report/*.* analysis/report/*/*.* data/$(STUDY)/*.*) $(DATA) $(CODEBOOK)
 REPORT = $(RUN) -m analysis.report --study '$(STUDY)' $(if $(DATA),--data '$(DATA)') \
@@ -37,7 +40,7 @@ export MPLBACKEND := Agg
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup data report figures tables verify test lint types interfaces bench validation coverage clean repro-check
+.PHONY: help setup data report figures tables verify test test-fast test-lowest lint types interfaces bench validation coverage clean repro-check
 
 help: ## list these targets
 	@echo "usage: make TARGET [STUDY=$(STUDY)] [DATA=file [CODEBOOK=file]] [OUTPUT=folder] [PYTHON=python3.x]"
@@ -87,6 +90,21 @@ verify: $(OUTPUT)/report.html ## compare every published figure with ours; exit 
 
 test: lint types ## lint, types and tests
 	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+test-fast: $(READY) ## all tests but the slow ones, while you work
+	@$(RUN) -m pytest $(PYTEST_ARGS) -m 'not slow'
+
+# Old packages call what newer ones say will go: that is theirs to mend, so such warnings are no errors here.
+test-lowest: $(LOWEST)/.ready ## these with the oldest packages that pyproject.toml allows (in build/lowest)
+	@$(OLDEST) -m pytest $(PYTEST_ARGS) -m 'not slow' -W ignore::DeprecationWarning -W ignore::FutureWarning
+
+$(LOWEST)/.ready: $(READY) pyproject.toml constraints.txt tests/lowest.py
+	@$(RUN) -m venv --clear $(LOWEST)
+	@$(RUN) -m tests.lowest > $(LOWEST)/requirements.txt
+	@echo "Installing the packages of $(LOWEST)/requirements.txt into $(LOWEST) ..."
+	@$(OLDEST) -m pip install --quiet -r $(LOWEST)/requirements.txt </dev/null || { \
+	  echo "make: the oldest packages could not be installed (see above); this step needs a network or a package mirror." >&2; exit 1; }
+	@touch $@
 
 lint: $(READY) ## style (ruff)
 	@$(RUN) -m ruff check survey analysis tests

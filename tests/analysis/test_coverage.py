@@ -126,6 +126,7 @@ def test_counting(monkeypatch: pytest.MonkeyPatch, populations: dict[str, Popula
     assert row["mc_error"] == pytest.approx(np.sqrt(0.4 * 0.6 / 5))
 
 
+@pytest.mark.slow
 def test_the_study_runs_and_repeats_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pages = []
     for name in ("one.md", "two.md"):

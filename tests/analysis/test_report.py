@@ -16,10 +16,10 @@ import pytest
 from analysis.files import writing
 from analysis.report.__main__ import TEMPLATES, main
 from analysis.report.answers import item_banner, item_topline, rows_of
-from analysis.report.comparison import unweighted_model
 from analysis.report.figures import colours_of, finding_title
 from analysis.report.frames import column_page, suppressed
 from analysis.report.model_results import agree
+from analysis.report.numbers import Numbers, compute
 from analysis.report.sensitivity import break_even, remaining
 from analysis.study import Study, read_study
 from survey import Codebook, Design, SurveyError, crosstab, ordinal
@@ -43,15 +43,25 @@ def captions() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, captions: list[str]) -> Path:
-    """Build the report once, noting the caption of every figure that is placed on its page."""
+def computed() -> list[Numbers]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, captions: list[str], computed: list[Numbers]) -> Path:
+    """Build the report once, noting its numbers and the caption of every figure that is placed on its page."""
     folder = tmp_path_factory.mktemp("one") / "report"
 
     def noted(*arguments: Any, **options: Any) -> Any:
         captions.append(str(options["caption"]))
         return page(*arguments, **options)
 
+    def counted(*arguments: Any) -> Numbers:
+        computed.append(compute(*arguments))
+        return computed[-1]
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.report.numbers.compute", counted)
         for name in ("bars", "counts", "dots", "models", "weighting"):
             patch.setattr(import_module(f"survey.figures.{name}"), "page", noted)
         assert main(["--study", "social_credit", "--output", str(folder)]) == 0
@@ -70,12 +80,14 @@ def text_of(folder: Path) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
 
 
+@pytest.mark.slow
 def test_the_first_lines_say_synthetic(words: str) -> None:
     start = words.index("2,209 synthetic respondents")
     assert "Synthetic data: no person gave these answers." in words[start : start + 200]
     assert start < words.index("Findings All of this")
 
 
+@pytest.mark.slow
 def test_every_figure_of_synthetic_data_says_so(built: Path, captions: list[str]) -> None:
     drawn = {path.stem for path in (built / "figures").glob("*.svg")}
     assert drawn == {path.stem for path in (built / "figures").glob("*.png")}
@@ -83,6 +95,7 @@ def test_every_figure_of_synthetic_data_says_so(built: Path, captions: list[str]
     assert all("SYNTHETIC DATA" in caption for caption in captions)
 
 
+@pytest.mark.slow
 def test_findings_are_those_of_an_independent_count(study: Study, words: str) -> None:
     frame = study.design.frame.assign(w=study.design.weights)
     approve = frame["approval"].isin(["Somewhat approve", "Strongly approve"])
@@ -98,6 +111,7 @@ def test_findings_are_those_of_an_independent_count(study: Study, words: str) ->
     assert f"a difference of {100 * (last - first):.0f} points" in sentence
 
 
+@pytest.mark.slow
 def test_the_files_are_all_there(built: Path) -> None:
     assert {path.name for path in built.iterdir()} == {"report.html", "codebook.md", "figures", "tables"}
     tables = {path.stem for path in (built / "tables").iterdir()}
@@ -108,6 +122,7 @@ def test_the_files_are_all_there(built: Path) -> None:
     assert 'src="http' not in page
 
 
+@pytest.mark.slow
 def test_tables_keep_full_precision_and_no_suppressed_share(built: Path) -> None:
     detailed = pd.read_csv(built / "tables" / "detailed.csv")
     hidden = detailed[~detailed["shown"]]
@@ -116,6 +131,7 @@ def test_tables_keep_full_precision_and_no_suppressed_share(built: Path) -> None
     assert (detailed.loc[detailed["shown"], "estimate"].astype(str).str.len() > 8).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_suppressed_shares_are_marked_in_the_page(built: Path) -> None:
     page = (built / "report.html").read_text(encoding="utf-8")
     detailed = pd.read_csv(built / "tables" / "detailed.csv")
@@ -123,6 +139,7 @@ def test_suppressed_shares_are_marked_in_the_page(built: Path) -> None:
     assert marks == int((~detailed["shown"]).sum())
 
 
+@pytest.mark.slow
 def test_anes96_is_real_and_unweighted(tmp_path: Path) -> None:
     assert main(["--study", "anes96", "--output", str(tmp_path / "out")]) == 0
     page = text_of(tmp_path / "out")
@@ -140,6 +157,7 @@ def test_anes96_is_real_and_unweighted(tmp_path: Path) -> None:
     assert not re.search(r"(difference|interval) 0\.0 to ", page)
 
 
+@pytest.mark.slow
 def test_a_second_build_in_another_folder_has_the_same_bytes(built: Path, tmp_path: Path) -> None:
     other = tmp_path / "somewhere else"
     assert main(["--study", "social_credit", "--output", str(other)]) == 0
@@ -149,11 +167,13 @@ def test_a_second_build_in_another_folder_has_the_same_bytes(built: Path, tmp_pa
 
 
 @pytest.mark.parametrize("only", ["figures", "tables"])
+@pytest.mark.slow
 def test_figures_or_tables_alone(only: str, tmp_path: Path) -> None:
     assert main(["--study", "anes96", "--output", str(tmp_path / "out"), "--only", only]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {only}
 
 
+@pytest.mark.slow
 def test_a_small_file_of_ones_own_still_makes_a_report(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(["--data", str(own_file(tmp_path, rows=150)), "--output", str(out)]) == 0
@@ -279,10 +299,13 @@ def test_a_topline_leaves_out_who_was_not_asked_and_shows_who_did_not_know(study
     assert levels["estimate"].sum() == pytest.approx(1.0)
 
 
-def test_the_unweighted_model_is_at_its_maximum(study: Study) -> None:
-    predictors = list(study.settings.predictors)
-    theirs = unweighted_model(study.design.frame, "approval", predictors).set_index("term")["estimate"]
+@pytest.mark.slow
+def test_the_unweighted_model_is_at_its_maximum(study: Study, built: Path, computed: list[Numbers]) -> None:
+    (numbers,) = computed
+    assert numbers.comparison.model is not None
+    theirs = numbers.comparison.model.set_index("term")["estimate_unweighted"]
     ours = ordinal(study.settings.formula, Design(study.design.frame, weight=None)).slopes
+    assert len(theirs) == len(ours)
     np.testing.assert_allclose(theirs.to_numpy(), ours[theirs.index].to_numpy(), atol=SAME_FIT)
 
 
@@ -294,11 +317,13 @@ def test_a_suppressed_row_is_blank_in_every_number_that_would_give_it_away() -> 
     assert found["n"].tolist() == [100, 100]
 
 
+@pytest.mark.slow
 def test_nothing_is_claimed_about_recruitment(words: str, tmp_path: Path) -> None:
     assert "volunteer" not in words
     assert "how people were recruited is not stated" in words
 
 
+@pytest.mark.slow
 def test_the_title_and_the_findings_say_synthetic(built: Path, words: str) -> None:
     page = (built / "report.html").read_text(encoding="utf-8")
     assert re.search(r"<title>[^<]*\(synthetic data\)</title>", page)
@@ -309,6 +334,7 @@ def test_the_title_and_the_findings_say_synthetic(built: Path, words: str) -> No
     assert len(captions) >= 9
 
 
+@pytest.mark.slow
 def test_every_table_says_what_the_data_are_and_what_its_columns_hold(built: Path) -> None:
     page = (built / "tables" / "README.md").read_text(encoding="utf-8")
     for path in (built / "tables").glob("*.csv"):
@@ -323,6 +349,7 @@ def test_a_column_that_nothing_describes_is_refused() -> None:
         column_page({"mine": pd.DataFrame({"odd": [1]})})
 
 
+@pytest.mark.slow
 def test_weak_sources_stand_apart_and_remarks_are_shown(words: str) -> None:
     panel = words.index("From a weak source, reported only")
     assert words.index("paraphrased copy of a Chinese news report") > panel
@@ -355,6 +382,7 @@ def test_weights_that_the_codebook_names_are_used(tmp_path: Path) -> None:
     assert found.unused == ()
 
 
+@pytest.mark.slow
 def test_other_columns_are_named_and_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = own_file(tmp_path)
     pd.read_csv(path, dtype=str).assign(interviewer="a", town="b").to_csv(path, index=False)
@@ -372,6 +400,7 @@ def test_other_columns_are_named_and_left_alone(tmp_path: Path, capsys: pytest.C
     assert "recruited is not stated" not in page
 
 
+@pytest.mark.slow
 def test_margins_and_disclosure_beside_the_codebook_take_the_place_of_the_studys(tmp_path: Path) -> None:
     path, book = own_file(tmp_path), own_codebook(tmp_path, population="readers of a magazine")
     (tmp_path / "margins.yaml").write_text("gender: {Male: 0.5, Female: 0.5}", encoding="utf-8")
@@ -402,6 +431,7 @@ def test_a_file_without_some_answers_is_refused_with_the_way_out(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_group_has_no_difference_and_no_rank_test(tmp_path: Path) -> None:
     path = own_file(tmp_path)
     frame = pd.read_csv(path, dtype=str)
@@ -450,6 +480,7 @@ def test_an_answer_has_one_colour_in_every_figure(study: Study) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.slow
 def test_a_small_file_of_ones_own_has_a_report(tmp_path: Path, seed: int) -> None:
     """Where answers are too few for a test the report goes on: 500 of the respondents leave cells empty."""
     people = pd.read_csv(read_study("social_credit").folder / "respondents.csv", dtype=str, keep_default_na=False)

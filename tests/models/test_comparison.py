@@ -166,6 +166,7 @@ def test_each_model_is_its_own_fit_of_those_who_know_everything() -> None:
     )
 
 
+@pytest.mark.slow
 def test_replicates_refit_every_model() -> None:
     frame = people(300).dropna().reset_index(drop=True)
     design = survey.replicate(survey.Design(frame, weight="w", psu="psu"), kind="JK1")

@@ -287,6 +287,7 @@ def answered_by_age(frame: pd.DataFrame) -> pd.Categorical[Any]:
     return pd.Categorical([ANSWERS[i] for i in codes], categories=ANSWERS, ordered=True)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), kind=st.sampled_from(["level", "cut", "answer"]))
 def test_separated_data_never_yield_a_p_value(seed: int, kind: str) -> None:
     """The sandwich standard error collapses under separation; R's svyolr prints t = 52.9 for such a slope."""

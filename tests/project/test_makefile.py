@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.lowest import lowest
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = [
     "help",
@@ -21,6 +23,8 @@ TARGETS = [
     "tables",
     "verify",
     "test",
+    "test-fast",
+    "test-lowest",
     "lint",
     "types",
     "interfaces",
@@ -119,6 +123,23 @@ def test_every_dependency_is_pinned() -> None:
     ]
     names = {canonical(re.split(r"[\[<>=!~; ]", requirement)[0]) for requirement in wanted}
     assert names - {"opinion-survey"} <= set(pinned())
+
+
+def test_the_oldest_allowed_versions_are_those_of_the_bounds() -> None:
+    project: dict[str, object] = {
+        "dependencies": ["numpy>=2.0", "great_tables>=1.1"],
+        "optional-dependencies": {"report": ["jinja2>=3.1"], "dev": ["mypy>=1.14", "opinion-survey[report]"]},
+    }
+    written = lowest(project, "# pinned\npytest==9.2.0\nmypy==2.4.1\n")
+    assert written == ["great_tables==1.1", "jinja2==3.1", "numpy==2.0", "pytest==9.2.0"]
+    with pytest.raises(SystemExit, match=r"from which version on it allows a package; \['rich'\] do not"):
+        lowest(project | {"dependencies": ["rich"]}, "")
+
+
+def test_every_package_of_the_project_has_a_lowest_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    written = lowest(project, (ROOT / "constraints.txt").read_text())
+    assert len(written) >= len(project["dependencies"]) + 3
 
 
 def test_ci_runs_what_the_readme_names_and_is_executable() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import zipfile
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ RAKED = 1e-8  # both rake until no margin is off by more than 1e-10 of the total
 BINARY_STOPS = 1e-6  # svyglm stops at a relative change of the deviance of 1e-8
 SVYOLR_STOPS = 1e-3  # svyolr and polr stop at a relative change of the deviance of 1e-8, before the score is zero
 SVYOLR_ERRORS = 1e-4  # and take the Hessian by finite differences
-R_PACKAGES = ("survey", "MASS", "ordinal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +176,6 @@ write.csv(found, "found.csv", row.names = FALSE)
 """
 
 
-def has_r() -> bool:
-    """Whether R and the packages of the page are here."""
-    if shutil.which("Rscript") is None:
-        return False
-    wanted = ", ".join(f'"{name}"' for name in R_PACKAGES)
-    asked = f"for (name in c({wanted})) if (!nzchar(system.file(package = name))) quit(status = 1)"
-    return subprocess.run(["Rscript", "--vanilla", "-e", asked], capture_output=True, check=False).returncode == 0
-
-
-needs_r = pytest.mark.skipif(not has_r(), reason=f"needs Rscript with the packages {', '.join(R_PACKAGES)}")
-
 Found = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -208,13 +195,13 @@ def in_r(tutorial: Executed) -> Found:
     }
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_r_rakes_to_the_same_weights(tutorial: Executed, in_r: Found) -> None:
     weights = survey.weight_summary(tutorial["raked"])
     np.testing.assert_allclose(weights[["min", "max", "deff_kish"]].to_numpy()[0], in_r["weights"][0], rtol=RAKED)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_r_has_the_same_topline_crosstab_and_test(tutorial: Executed, in_r: Found) -> None:
     topline = tutorial["topline"].tidy().set_index("level")
     answers = topline[topline["kind"] == "level"]
@@ -230,7 +217,7 @@ def test_r_has_the_same_topline_crosstab_and_test(tutorial: Executed, in_r: Foun
     np.testing.assert_allclose([test.statistic, test.df1, test.df2], in_r["rao-scott"][0], rtol=RAKED)
 
 
-@needs_r
+@pytest.mark.needs_r
 @pytest.mark.parametrize("name", ["model1", "model2"])
 def test_svyolr_has_the_same_models(tutorial: Executed, in_r: Found, name: str) -> None:
     model = tutorial[name]
@@ -238,14 +225,14 @@ def test_svyolr_has_the_same_models(tutorial: Executed, in_r: Found, name: str) 
     np.testing.assert_allclose(model.bse, in_r[name][1], rtol=SVYOLR_ERRORS)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_r_has_the_same_odds_ratios(tutorial: Executed, in_r: Found) -> None:
     ours = tutorial["model2"].tidy(exponentiate=True)
     np.testing.assert_allclose(ours["estimate"], in_r["odds"][0], rtol=SVYOLR_STOPS)
     np.testing.assert_allclose(ours["conf_low"], in_r["odds low"][0], rtol=SVYOLR_STOPS)
 
 
-@needs_r
+@pytest.mark.needs_r
 @pytest.mark.parametrize("term", ["education", "income"])
 def test_r_has_the_same_wald_test_before_the_adjustment(tutorial: Executed, in_r: Found, term: str) -> None:
     ours = tutorial["model2"].term_test(term)
@@ -255,14 +242,14 @@ def test_r_has_the_same_wald_test_before_the_adjustment(tutorial: Executed, in_r
     np.testing.assert_allclose(ours.wald_chisq / df1, statistic, rtol=SVYOLR_STOPS)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_svyglm_has_the_same_slope_at_each_division(tutorial: Executed, in_r: Found) -> None:
     ours = survey.parallel_slopes(tutorial["party"]).tidy().query("term == 'income10'")
     np.testing.assert_allclose(ours["estimate"], in_r["parallel slopes"][0], rtol=BINARY_STOPS)
     np.testing.assert_allclose(ours["std_error"], in_r["parallel slopes"][1], rtol=BINARY_STOPS)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_clm_has_the_same_partial_proportional_odds(tutorial: Executed, in_r: Found) -> None:
     model = tutorial["partial"]
     p, t = len(model.slopes), len(model.thresholds)
@@ -272,7 +259,7 @@ def test_clm_has_the_same_partial_proportional_odds(tutorial: Executed, in_r: Fo
     np.testing.assert_allclose(errors, in_r["partial"][1], rtol=EXACT)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_the_delta_method_in_r_has_the_same_effects(tutorial: Executed, in_r: Found) -> None:
     effects = tutorial["approve"].query("term == 'education'")
     profile = tutorial["predicted"].tail(1)
@@ -281,13 +268,13 @@ def test_the_delta_method_in_r_has_the_same_effects(tutorial: Executed, in_r: Fo
         np.testing.assert_allclose(ours["std_error"], in_r[step][1], rtol=SVYOLR_ERRORS)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_r_has_the_same_inflation_factor(tutorial: Executed, in_r: Found) -> None:
     ours = survey.vif(tutorial["model2"]).query("term == 'education'")
     np.testing.assert_allclose(ours["gvif"], in_r["gvif"][0], rtol=SVYOLR_ERRORS)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_r_has_the_same_linearized_and_jackknife_errors(tutorial: Executed, in_r: Found) -> None:
     ours = tutorial["both"]
     for step, column in (("linearized", "std_error"), ("replicated", "jackknife")):
@@ -295,7 +282,7 @@ def test_r_has_the_same_linearized_and_jackknife_errors(tutorial: Executed, in_r
         np.testing.assert_allclose(ours[column], in_r[step][1], rtol=EXACT)
 
 
-@needs_r
+@pytest.mark.needs_r
 def test_r_has_the_same_domain(tutorial: Executed, in_r: Found) -> None:
     ours = tutorial["group"].tidy()
     np.testing.assert_allclose(ours["estimate"], in_r["group"][0], rtol=EXACT)
