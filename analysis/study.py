@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from analysis.settings import ROOT, Settings, read_settings, read_yaml
 from survey import CalibrationError, Codebook, Design, Item, SurveyError, rake, read_respondents
 
-ROOT = Path(__file__).resolve().parents[1]
 FOCUS = "in_focus"
 """Column added to the respondents: 1 for the answers that the report follows, 0 for others, NaN for none."""
 
@@ -26,60 +25,6 @@ WEIGHT_NAME = re.compile(
 
 DataKind = Literal["synthetic", "real", "own"]
 Margins = Mapping[str, Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the report of one study analyses, as `analysis/<study>.yaml` has it.
-
-    Attributes
-    ----------
-    folder, template : folder of the data, and name of the report's template.
-    outcome, focus : the item that the report is about, and the answer or net of answers it follows.
-    verb, share : the focus in words: "the share who <verb>"; "<share> rises with income".
-    predictors, banner : group variables of the regression and of the detailed tables.
-    headings, names : group variable -> heading of its rows, and its name in "rises with <name>".
-    credit : what every figure says of where the questions or answers come from.
-    reversed_colours : draw the highest answer in the colour of the lowest, as where it is a party with a colour.
-    not_a_question, not_in_topline : items without a detailed table, and without a topline.
-    parallel_lines : merged answers for the test of parallel lines; empty: the answers themselves.
-    gradients : steps of further predictors that the regression is fitted with again; empty: not done.
-    battery : statements that one figure shows together: items, reversed, statements, short.
-    asked_of : item -> who was asked, where not everybody was.
-    shares : name -> item, answer and domain of further shares.
-    weighting : file of the margins, source of the targets, whether intervals rest on a model; empty: unweighted.
-    published : id of a published figure -> how it is found in the file.
-    not_built_to_meet, explained : see `analysis.verdicts`.
-    """
-
-    folder: str
-    template: str
-    outcome: str
-    focus: str
-    verb: str
-    share: str
-    predictors: Sequence[str]
-    banner: Sequence[str]
-    headings: Mapping[str, str]
-    names: Mapping[str, str]
-    published: Mapping[str, Mapping[str, Any]]
-    credit: str = ""
-    reversed_colours: bool = False
-    not_a_question: Sequence[str] = ()
-    not_in_topline: Sequence[str] = ()
-    parallel_lines: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    gradients: Mapping[str, Any] = field(default_factory=dict)
-    battery: Mapping[str, Any] = field(default_factory=dict)
-    asked_of: Mapping[str, str] = field(default_factory=dict)
-    shares: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    weighting: Mapping[str, Any] = field(default_factory=dict)
-    not_built_to_meet: Sequence[str] = ()
-    explained: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def formula(self) -> str:
-        """Formula of the study's regression."""
-        return f"{self.outcome} ~ {' + '.join(self.predictors)}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,41 +89,12 @@ class Study:
 
     def heading(self, variable: str) -> str:
         """Heading of a group variable in figures and tables."""
-        return self.settings.headings.get(variable, self.codebook.item(variable).label)
+        return self.settings.words.headings.get(variable, self.codebook.item(variable).label)
 
 
 def reasons_column(column: str) -> str:
     """Column in which `read_respondents` keeps why there is no answer."""
     return f"{column}_missing"
-
-
-def study_names() -> list[str]:
-    """Names of the studies that there are settings for."""
-    return sorted(path.stem for path in (ROOT / "analysis").glob("*.yaml") if (ROOT / "data" / path.stem).is_dir())
-
-
-def read_settings(name: str) -> Settings:
-    """Read the settings of a study.
-
-    Parameters
-    ----------
-    name : name of the study.
-
-    Returns
-    -------
-    The settings.
-
-    Raises
-    ------
-    SurveyError : there is no such study, or the settings have a key that nothing reads.
-    """
-    if name not in study_names():
-        raise SurveyError(f"`study` must be one of {', '.join(study_names())}; entries {name!r}. Choose one of them.")
-    entries = _yaml(ROOT / "analysis" / f"{name}.yaml")
-    unknown = sorted(set(entries) - {entry.name for entry in fields(Settings)})
-    if unknown:
-        raise SurveyError(f"`{name}.yaml` has the settings {', '.join(unknown)}, which nothing reads. Take them out.")
-    return Settings(**entries)
 
 
 def read_study(name: str, data: Path | None = None, codebook: Path | None = None) -> Study:
@@ -217,7 +133,7 @@ def read_study(name: str, data: Path | None = None, codebook: Path | None = None
     _check_outcome(frame, outcome, path)
     before = Design(frame.assign(**{FOCUS: focus}), weight=book.weight)
     targets = _targets(settings, folder, codebook)
-    margins: Margins | None = None if targets is None else _yaml(targets)
+    margins: Margins | None = None if targets is None else read_yaml(targets)
     theirs = targets is not None and targets.parent != folder
     stated = _stated(book, folder / "codebook.yaml", kind)
     weighted = before if margins is None or book.weight is not None else _raked(before, margins, path, targets=targets)
@@ -317,8 +233,8 @@ def _kind(book: Codebook, frame: pd.DataFrame, *, data: Path | None, codebook: P
 
 def _check_questionnaire(book: Codebook, settings: Settings, path: Path | None) -> None:
     """Raise unless the codebook has the items that the report is about."""
-    items = [settings.outcome, *settings.predictors, *settings.banner, *settings.battery.get("items", ())]
-    items += [entry["item"] for entry in settings.shares.values()]
+    items = [settings.outcome, *settings.predictors, *settings.tables.banner, *settings.battery.get("items", ())]
+    items += [entry["item"] for entry in settings.tables.shares.values()]
     divided = settings.gradients.get("made", {})
     items += [name for rule in divided.values() for name in (rule["item"], rule["by"])]
     items += [name for added in settings.gradients.get("steps", {}).values() for name in added if name not in divided]
@@ -329,12 +245,3 @@ def _check_questionnaire(book: Codebook, settings: Settings, path: Path | None) 
             f"`codebook` must have the items of the same questionnaire; {path.name if path else 'codebook.yaml'} lacks "
             f"{', '.join(lacking)}. Name the items as the study's codebook does."
         )
-
-
-def _yaml(path: Path) -> Any:
-    """A YAML file of settings."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).replace("\n", " ")
-        raise SurveyError(f"`{path.name}` must be a readable YAML file; {reason}. Restore it or mend it.") from error

@@ -90,7 +90,7 @@ def compare(study: Study, fit: OrdinalFit | None = None) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     published = pd.read_csv(path, dtype=str, keep_default_na=False)
-    unknown = sorted(set(published["id"]) ^ set(study.settings.published))
+    unknown = sorted(set(published["id"]) ^ set(study.settings.literature.published))
     if unknown:
         raise SurveyError(
             f"`published` of the settings must have a rule for every figure of {path.name}, and no other; "
@@ -182,11 +182,11 @@ def _row(study: Study, figure: Mapping[str, str], found: Found) -> dict[str, Any
     published = figure["published"]
     verdict = verdict_of(kind, published, found)
     if study.kind == "synthetic":
-        verdict = on_synthetic(verdict, figure["id"] not in study.settings.not_built_to_meet)
+        verdict = on_synthetic(verdict, figure["id"] not in study.settings.literature.not_built_to_meet)
     elif study.kind == "own":
         verdict = on_own(verdict, kind, published=published, found=found)
     half_unit = 0.5 * 10.0 ** -decimals_of(published)
-    explained = study.settings.explained.get(figure["id"], "")
+    explained = study.settings.literature.explained.get(figure["id"], "")
     also = _also(study, figure["id"], found)
     notes = [found.note, explained, f"published: {figure['note']}" if figure.get("note") else "", also]
     return {
@@ -213,7 +213,7 @@ def _row(study: Study, figure: Mapping[str, str], found: Found) -> dict[str, Any
 
 def _also(study: Study, name: str, found: Found) -> str:
     """What another source says of the same figure, where it is a bound: whether that is met as well."""
-    bound = study.settings.published[name].get("above")
+    bound = study.settings.literature.published[name].get("above")
     if bound is None or found.value is None:
         return ""
     met = "met" if found.value > bound["value"] else "not met"
@@ -251,7 +251,7 @@ class _Finder:
 
     def find(self, name: str) -> Found:
         """The counterpart of one published figure."""
-        rule = self.study.settings.published[name]
+        rule = self.study.settings.literature.published[name]
         how = next((key for key in rule if key in self.rules), None)
         if how is None:
             raise SurveyError(

@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.files import writing
-from analysis.study import DataKind, notices, read_study, study_names
+from analysis.settings import study_names
+from analysis.study import DataKind, notices, read_study
 from analysis.verdicts import COLUMNS, FAILING, compare, unexplained
 from survey import SurveyError
 from survey.report import number

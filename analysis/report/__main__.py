@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.files import writing
-from analysis.study import ROOT, Study, notices, read_study, study_names
+from analysis.settings import ROOT, study_names
+from analysis.study import Study, notices, read_study
 from survey import SurveyError
 
 TEMPLATES = ROOT / "analysis" / "report"

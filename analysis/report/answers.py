@@ -43,8 +43,8 @@ class Answers:
 
 def topline_items(study: Study) -> list[Item]:
     """Items with a topline: what was asked, and the groups that were made of it."""
-    left_out = study.settings.not_in_topline
-    grouped = [*study.settings.banner, *study.settings.predictors, study.settings.outcome]
+    left_out = study.settings.tables.not_in_topline
+    grouped = [*study.settings.tables.banner, *study.settings.predictors, study.settings.outcome]
     return [
         item
         for item in study.codebook.items.values()
@@ -56,7 +56,7 @@ def topline_items(study: Study) -> list[Item]:
 
 def questions(study: Study) -> list[Item]:
     """Items with a detailed table: every question but the group variables themselves."""
-    left_out = [*study.settings.not_a_question, *study.settings.banner]
+    left_out = [*study.settings.tables.not_a_question, *study.settings.tables.banner]
     return [item for item in topline_items(study) if item.kind != "numeric" and item.name not in left_out]
 
 
@@ -94,7 +94,7 @@ def rows_of(item: Item) -> list[str]:
 
 def item_banner(study: Study, item: Item) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One question by every group variable, the total first; and the Rao-Scott test of each."""
-    tables = banner(study.design, [item], list(study.settings.banner))
+    tables = banner(study.design, [item], list(study.settings.tables.banner))
     frame = by_group(study, tables)
     frame = frame.assign(letter=frame["column_letter"])
     # The bases of rows are those of the tables by group; the total has its own, which is not printed.
@@ -139,7 +139,7 @@ def battery_toplines(study: Study) -> pd.DataFrame | None:
 def further_shares(study: Study) -> pd.DataFrame:
     """Further shares that the findings name."""
     rows = []
-    for name, rule in study.settings.shares.items():
+    for name, rule in study.settings.tables.shares.items():
         share = share_of(study, rule["item"], rule["answer"], among=rule.get("among", {}))
         rows.append({"id": name, "item": rule["item"], "answer": rule["answer"], **share})
     return pd.DataFrame(rows)

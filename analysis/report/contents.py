@@ -86,7 +86,7 @@ def _version() -> str:
     except PackageNotFoundError:
         import tomllib
 
-        from analysis.study import ROOT
+        from analysis.settings import ROOT
 
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         return str(project["version"])
@@ -134,7 +134,7 @@ def _topline(study: Study, numbers: Numbers, drawn: Mapping[str, Drawn]) -> list
                 "label": item.label,
                 "wording": item.wording,
                 "derived": study.codebook.item(item.derived_from).label if item.derived_from else None,
-                "asked_of": study.settings.asked_of.get(item.name),
+                "asked_of": study.settings.words.asked_of.get(item.name),
                 "table": tables.topline_tab(study, item, numbers.answers.toplines[item.name]),
                 "figure": figure.record() if figure else None,
             }

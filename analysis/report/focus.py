@@ -48,7 +48,7 @@ def follow(study: Study) -> Focus:
 
 def _groups(study: Study) -> pd.DataFrame:
     """Share of the focus in total and by every predictor and other group variable."""
-    variables = list(dict.fromkeys([*study.settings.predictors, *study.settings.banner]))
+    variables = list(dict.fromkeys([*study.settings.predictors, *study.settings.tables.banner]))
     frame = by_group(study, banner(study.design, [study.outcome], variables)).rename(columns={"banner": "panel"})
     columns = [
         *("variable", "panel", "group", "term", "level"),

@@ -176,7 +176,7 @@ def gradients_tab(study: Study, numbers: Numbers) -> Tab | None:
         "models; p values adjusted for the number of tests, "
         f"{len(steps.tests)} (Holm). Changes are taken before rounding."
     )
-    caption = f"Differences in the share who {study.settings.verb}, with more and more else taken into account"
+    caption = f"Differences in the share who {study.settings.words.verb}, with more and more else taken into account"
     return plain("gradients", caption, columns=columns, rows=rows, texts=2, note=note)
 
 
@@ -221,7 +221,7 @@ def precision_tab(study: Study, numbers: Numbers) -> Tab:
         group = "" if row["group"] == TOTAL else dashes(row["group"])
         effective = number(row["n_eff"]) if row["shown"] else UNRELIABLE
         rows.append([row["panel"], group, number(row["n"]), effective, number(half, 1) if row["shown"] else UNRELIABLE])
-    caption = f"Precision of the share who {study.settings.verb}, by group"
+    caption = f"Precision of the share who {study.settings.words.verb}, by group"
     columns = ["Variable", "Group", "Respondents", "Effective respondents", "Half-width of interval, points"]
     note = "Effective respondents: how many a simple random sample would need for the same precision."
     return plain("precision", caption, columns=columns, rows=rows, texts=2, note=note)

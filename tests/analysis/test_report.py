@@ -278,7 +278,7 @@ def test_there_is_no_majority_to_lose_below_one_half() -> None:
 def test_nets_stand_in_the_order_of_the_scale(study: Study) -> None:
     assert rows_of(study.codebook.item("approval")) == ["Disapprove", "Neither approve nor disapprove", "Approve"]
     banner, tests = item_banner(study, study.codebook.item("approval"))
-    assert tests["by"].tolist() == list(study.settings.banner)
+    assert tests["by"].tolist() == list(study.settings.tables.banner)
     assert banner["level"].head(3).tolist() == rows_of(study.codebook.item("approval"))
     assert banner["banner"].unique().tolist()[0] == "Total"
     by_hand = crosstab(study.design, study.outcome, "income").tidy()

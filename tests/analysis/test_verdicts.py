@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.study import Study, read_settings, read_study
+from analysis.settings import read_settings
+from analysis.study import Study, read_study
 from analysis.verdicts import (
     OUTSIDE,
     WITHIN,
@@ -159,8 +160,9 @@ def test_a_wrong_figure_fails_unless_weak_or_explained(synthetic: Study, verdict
 
 
 def test_every_published_figure_needs_a_rule(synthetic: Study) -> None:
-    rules = {name: rule for name, rule in synthetic.settings.published.items() if name != "age_min"}
-    lacking = replace(synthetic, settings=replace(synthetic.settings, published=rules))
+    rules = {name: rule for name, rule in synthetic.settings.literature.published.items() if name != "age_min"}
+    literature = replace(synthetic.settings.literature, published=rules)
+    lacking = replace(synthetic, settings=replace(synthetic.settings, literature=literature))
     with pytest.raises(SurveyError, match=r"a rule for every figure of published\.csv, and no other; age_min"):
         compare(lacking)
 
@@ -204,7 +206,7 @@ def test_verify_passes_on_ones_own_file(tmp_path: Path, capsys: pytest.CaptureFi
 def test_verify_fails_where_a_figure_cannot_be_computed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise EstimationError("`design` must have respondents.")
 
     monkeypatch.setattr("analysis.verdicts.share_of", refuse)
@@ -226,7 +228,7 @@ def test_a_file_with_synthetic_respondents_is_never_taken_for_real(tmp_path: Pat
 
 
 def test_settings_with_a_key_that_nothing_reads_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import analysis.study as module
+    import analysis.settings as module
 
     (tmp_path / "analysis").mkdir()
     (tmp_path / "data" / "mine").mkdir(parents=True)

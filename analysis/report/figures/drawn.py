@@ -57,7 +57,7 @@ def source_line(study: Study, *, base: int | None = None) -> str:
     if study.kind == "own":
         parts.append(f"Respondents of {study.data_file}")
     else:
-        credit = study.settings.credit
+        credit = study.settings.words.credit
         when = dates(study.fieldwork or "")
         parts += [text for text in (credit, upper_first(dashes(study.population or "")), when) if text]
         if when and credit.endswith(when):
@@ -89,7 +89,7 @@ def colours_of(study: Study, names: Sequence[str]) -> list[str]:
     """
     outcome = study.outcome
     shades = palette(len(outcome.labels))
-    shade = dict(zip(outcome.labels, shades[::-1] if study.settings.reversed_colours else shades, strict=True))
+    shade = dict(zip(outcome.labels, shades[::-1] if study.settings.words.reversed_colours else shades, strict=True))
     middle = (len(outcome.labels) - 1) / 2
     for net, members in outcome.nets.items():
         shade[net] = shade[min(members, key=lambda name: abs(outcome.labels.index(name) - middle))]

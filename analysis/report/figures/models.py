@@ -21,22 +21,22 @@ def effects(study: Study, numbers: Numbers) -> Made:
     frame = dashed(rows[rows["level"] == study.settings.focus], "contrast")
     labels = {name: study.heading(name) for name in study.settings.predictors}
     terms = regression.terms
-    told = [study.settings.names[name] for name in terms.loc[terms["p_value"] < DETECTABLE, "term"]]
-    share = study.settings.share
+    told = [study.settings.words.names[name] for name in terms.loc[terms["p_value"] < DETECTABLE, "term"]]
+    share = study.settings.words.share
     said = f"{share} still differs by {listing(told)}" if told else f"{share}: no predictor differs detectably"
     if len(told) > 1:
         said += ", taken together"
     axes = figures.coefficients(
         frame,
         labels=labels,
-        xlabel=f"Difference in the share who {study.settings.verb}, percentage points",
+        xlabel=f"Difference in the share who {study.settings.words.verb}, percentage points",
         title=said,
         caption=model_caption(study, numbers),
     )
-    alt = describe(frame, "coefficients", measure=f"Average effects on the share who {study.settings.verb}")
+    alt = describe(frame, "coefficients", measure=f"Average effects on the share who {study.settings.words.verb}")
     return axes, Drawn(
         "effects",
-        f"Average effects on the share who {study.settings.verb}, all else as it is.",
+        f"Average effects on the share who {study.settings.words.verb}, all else as it is.",
         alt=alt,
         function="survey.average_effects, survey.figures.coefficients",
     )
@@ -77,7 +77,7 @@ def gradients(study: Study, numbers: Numbers) -> Made:
     frame = dashed(rows, "contrast").assign(level=rows["model"])
     last = steps.comparison.names[-1]
     tests = steps.tests[(steps.tests["model"] == last) & (steps.tests["p_adjusted"] < DETECTABLE)]
-    told = [study.settings.names[name] for name in tests["term"]]
+    told = [study.settings.words.names[name] for name in tests["term"]]
     base = rows[rows["model"] == steps.comparison.names[0]].set_index("term")["estimate"]
     full = rows[rows["model"] == last].set_index("term")["estimate"]
     smaller = full.abs() < base.abs()
@@ -91,12 +91,12 @@ def gradients(study: Study, numbers: Numbers) -> Made:
         frame,
         labels={name: study.heading(name) for name in study.settings.predictors},
         colours=palette(len(steps.comparison.names) + 2, "sequential")[2:],
-        xlabel=f"Difference in the share who {study.settings.verb}, percentage points",
+        xlabel=f"Difference in the share who {study.settings.words.verb}, percentage points",
         title=title,
         caption="Last group compared with the first; 95% intervals. All models: the same respondents. "
         + source_line(study, base=steps.comparison.fits[0].n),
     )
-    alt = describe(frame, "coefficients", measure=f"Effects on the share who {study.settings.verb} in each model")
+    alt = describe(frame, "coefficients", measure=f"Effects on the share who {study.settings.words.verb} in each model")
     ends = [
         f"{study.heading(name)} from {number(100 * base[name], 1)} to {number(100 * full[name], 1)} points"
         for name in study.settings.predictors
@@ -104,7 +104,7 @@ def gradients(study: Study, numbers: Numbers) -> Made:
     alt += f" From the first model to the last: {'; '.join(ends)}."
     return axes, Drawn(
         "gradients",
-        f"Differences in the share who {study.settings.verb}, with more and more else taken into account.",
+        f"Differences in the share who {study.settings.words.verb}, with more and more else taken into account.",
         alt=alt,
         function="survey.compare_models, survey.figures.coefficients",
     )
@@ -117,14 +117,14 @@ def probabilities(study: Study, numbers: Numbers) -> Made:
     name = study.settings.predictors[0]
     rows = numbers.models.regression.probabilities
     answers = _plain_answers(study, numbers)
-    drawn = answers[::-1] if study.settings.reversed_colours else answers
+    drawn = answers[::-1] if study.settings.words.reversed_colours else answers
     order = {level: place for place, level in enumerate(drawn)}
     frame = dashed(rows[rows["level"].isin(answers)], name)
     frame = frame.assign(at=frame["level"].map(order), profile_at=pd.factorize(frame[name])[0])
     frame = frame.sort_values(["profile_at", "at"], kind="stable")
     top = frame[frame["level"] == answers[-1]]["estimate"]
     low, high = (percent(float(top.iloc[place])) for place in (0, -1))
-    title = f"{answers[-1]}: {low} at lowest {study.settings.names[name]}, {high} at highest"
+    title = f"{answers[-1]}: {low} at lowest {study.settings.words.names[name]}, {high} at highest"
     axes = figures.probabilities(
         frame,
         profile=name,

@@ -24,7 +24,7 @@ def headline(study: Study, numbers: Numbers) -> Made:
     total = numbers.focus.groups.iloc[0]
     reference = float(total["estimate"]) if total["shown"] else None
     frame = dashed(rows.assign(kind="level"), "group")
-    caption = f"Share who {study.settings.verb}, with 95% intervals; the dashed line is the total. "
+    caption = f"Share who {study.settings.words.verb}, with 95% intervals; the dashed line is the total. "
     axes = figures.dots(
         frame,
         group="group",
@@ -35,10 +35,15 @@ def headline(study: Study, numbers: Numbers) -> Made:
     )
     by = _ends(list(dict.fromkeys(rows["panel"])))
     alt = describe(
-        frame, "dots", group="group", panel="panel", measure=f"Share who {study.settings.verb}", reference=reference
+        frame,
+        "dots",
+        group="group",
+        panel="panel",
+        measure=f"Share who {study.settings.words.verb}",
+        reference=reference,
     )
     return axes, Drawn(
-        "headline", f"Share who {study.settings.verb}, by {by}.", alt=alt, function="survey.figures.dots"
+        "headline", f"Share who {study.settings.words.verb}, by {by}.", alt=alt, function="survey.figures.dots"
     )
 
 
@@ -52,8 +57,8 @@ def finding_title(study: Study, contrasts: pd.DataFrame) -> str:
     for row in contrasts[contrasts["shown"]].to_dict("records"):
         way = _way(row)
         if way:
-            said.setdefault(way, []).append(study.settings.names[row["variable"]])
-    share = study.settings.share
+            said.setdefault(way, []).append(study.settings.words.names[row["variable"]])
+    share = study.settings.words.share
     if said:
         title = f"{share} {listing(f'{way} {listing(names)}' for way, names in said.items())}"
         everything = f"{share} differs by {listing(name for names in said.values() for name in names)}"
@@ -116,7 +121,7 @@ def _range_title(study: Study, numbers: Numbers) -> str:
     if groups.empty:
         return study.outcome.label
     low, high = (percent(float(value)) for value in (groups["estimate"].min(), groups["estimate"].max()))
-    return f"{low} to {high} of each group {study.settings.verb}"
+    return f"{low} to {high} of each group {study.settings.words.verb}"
 
 
 def battery(study: Study, numbers: Numbers) -> Made:
