@@ -40,7 +40,7 @@ export MPLBACKEND := Agg
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup data report figures tables verify test test-fast test-lowest lint types interfaces bench validation coverage clean repro-check
+.PHONY: help setup data report figures tables verify test test-fast test-lowest lint types interfaces bench validation coverage architecture clean repro-check
 
 help: ## list these targets
 	@echo "usage: make TARGET [STUDY=$(STUDY)] [DATA=file [CODEBOOK=file]] [OUTPUT=folder] [PYTHON=python3.x]"
@@ -124,6 +124,9 @@ validation: $(READY) ## write docs/validation.md: every reference value, ours an
 
 coverage: $(READY) ## simulate how often intervals cover, into docs/coverage.md (some minutes)
 	@$(RUN) -m analysis.coverage --output docs/coverage.md
+
+architecture: $(READY) ## draw docs/rooms.svg, the picture of the rooms, from the code
+	@$(RUN) -m tests.project.picture
 
 clean: ## remove what was built (build/ and caches; .venv stays)
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis

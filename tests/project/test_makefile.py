@@ -31,6 +31,7 @@ TARGETS = [
     "bench",
     "validation",
     "coverage",
+    "architecture",
     "clean",
     "repro-check",
 ]
