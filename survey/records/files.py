@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from survey.errors import RecordsError
@@ -22,6 +23,8 @@ Failure = tuple[object, str, object, str]
 
 PLAIN_NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][-+]?\d+)?"
 """Text that is a number and nothing else: 007 and 1e999 are not."""
+
+BOM = "\ufeff".encode()
 
 ROWS_AT_ONCE = 5_000
 """Rows of text that are turned into columns at a time: the lists of all of them would take too much memory."""
@@ -95,6 +98,14 @@ def _open_quote(path: Path) -> RecordsError:
     )
 
 
+def _too_long(path: Path) -> RecordsError:
+    """Say that a field is longer than the reader of irregular files takes, its only reason to stop."""
+    return RecordsError(
+        f"`path` must have fields of at most {csv.field_size_limit():,} characters; one in {path.name} is longer "
+        "(perhaps a quotation mark stays open). Find it, or save as .xlsx."
+    )
+
+
 def _first_of_each(frame: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, list[Failure]]:
     """Keep the first of several columns with one name, and report the others."""
     frame.columns = pd.RangeIndex(len(names))
@@ -114,21 +125,17 @@ def _read_csv(path: Path) -> RecordFile:
     content = path.read_bytes()
     _check_text(content, path)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    rows = filter(None, csv.reader(_lines(content), delimiter=delimiter))  # a blank line is no row
+    names = _csv_header(content, path, delimiter=delimiter)
+    if _is_regular(content, delimiter=delimiter, width=len(names)):
+        frame, failures = _first_of_each(_regular_cells(content, delimiter=delimiter), names)
+        return RecordFile(frame, failures=tuple(failures))
+    rows = _csv_rows(content, delimiter=delimiter)
+    next(rows)
     misfits: dict[int, int] = {}
     try:
-        names = next(rows, [])
-        if len(names) == 1 and ";" in names[0]:
-            raise RecordsError(
-                f"`path` must be separated by commas; {path.name} is separated by semicolons. "
-                "Save it with commas, or as .xlsx."
-            )
         blocks = list(_csv_blocks(rows, len(names), misfits))
     except csv.Error as error:
-        # The only thing that the reader refuses is a field of more than 131,072 characters: a quotation mark is open.
-        raise _open_quote(path) from error
-    if not names:
-        raise RecordsError(f"`path` must hold records; {path.name} has only blank lines. Export it again.")
+        raise _too_long(path) from error
     texts = _csv_texts(content, delimiter=delimiter, rows=misfits)
     unread: list[Failure] = [
         (row, "", texts[row], f"the row has {fields} fields, the header {len(names)}")
@@ -136,6 +143,69 @@ def _read_csv(path: Path) -> RecordFile:
     ]
     frame, failures = _first_of_each(pd.concat(blocks, ignore_index=True), names)
     return RecordFile(frame, failures=(*failures, *unread))
+
+
+def _csv_rows(content: bytes, *, delimiter: str) -> Iterator[list[str]]:
+    """Fields of each line; a blank line is no row."""
+    return filter(None, csv.reader(_lines(content), delimiter=delimiter))
+
+
+def _csv_header(content: bytes, path: Path, *, delimiter: str) -> list[str]:
+    """Names of the columns."""
+    try:
+        names = next(_csv_rows(content, delimiter=delimiter), [])
+    except csv.Error as error:
+        raise _too_long(path) from error
+    if len(names) == 1 and ";" in names[0]:
+        raise RecordsError(
+            f"`path` must be separated by commas; {path.name} is separated by semicolons. "
+            "Save it with commas, or as .xlsx."
+        )
+    if not names:
+        raise RecordsError(f"`path` must hold records; {path.name} has only blank lines. Export it again.")
+    return names
+
+
+def _is_regular(content: bytes, *, delimiter: str, width: int) -> bool:
+    """Whether every line has as many fields as the header, none too long, and quotation marks around whole fields.
+
+    Readers agree on such a file, so that a fast one may read it; one that is not is read field by field.
+    """
+    if content.count(b"\r") != content.count(b"\r\n"):
+        return False
+    content = content.removeprefix(BOM)
+    text = np.frombuffer(content if content.endswith(b"\n") else content + b"\n", dtype=np.uint8)
+    border = (text == ord(delimiter)) | (text == ord("\n"))
+    if b'"' in content:
+        marks = text == ord('"')
+        quoted = np.bitwise_xor.accumulate(marks.view(np.uint8)).view(bool)
+        opening = np.flatnonzero(marks & quoted)
+        closing = np.flatnonzero(marks & ~quoted)
+        # A mark that closes and opens again at once is a quotation mark in the field, written twice.
+        before = opening[opening > 0] - 1
+        if not (border | marks)[before].all() or not (border | marks | (text == ord("\r")))[closing + 1].all():
+            return False
+        border &= ~quoted
+    borders = np.flatnonzero(border)
+    last_of_line = np.flatnonzero(text[borders] == ord("\n"))
+    length = np.diff(borders, prepend=-1) - 1
+    fields = np.diff(last_of_line, prepend=-1)
+    blank = (fields == 1) & (length[last_of_line] <= 1)  # one with \r has the length 1
+    return bool(length.max() <= csv.field_size_limit() and (fields == width).all() and not blank.any())
+
+
+def _regular_cells(content: bytes, *, delimiter: str) -> pd.DataFrame:
+    """Cells of a file in which every line has the same number of fields."""
+    table = pd.read_csv(
+        io.BytesIO(content),
+        sep=delimiter,
+        header=None,
+        dtype=object,  # equal answers of a column are one object: a survey has few of them
+        na_filter=False,
+        skip_blank_lines=False,
+        encoding="utf-8-sig",
+    )
+    return table.iloc[1:].reset_index(drop=True)
 
 
 def _check_text(content: bytes, path: Path) -> None:

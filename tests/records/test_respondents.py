@@ -274,7 +274,7 @@ def test_an_open_quotation_mark_does_not_swallow_the_rows_below_it(tmp_path: Pat
     with pytest.raises(RecordsError, match=r"must close every quotation mark; one in records.csv stays open"):
         read_respondents(one, codebook_of(ID, REMARK))
     far_apart = csv(tmp_path, '1,"Fine', *(f"{row},x" for row in range(2, 300_000)), '0,"', header="id,remark")
-    with pytest.raises(RecordsError, match=r"must close every quotation mark; one in records.csv stays open"):
+    with pytest.raises(RecordsError, match=r"one in records.csv is longer \(perhaps a quotation mark stays open\)"):
         read_respondents(far_apart, codebook_of(ID, REMARK))
 
 
