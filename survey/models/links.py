@@ -13,6 +13,7 @@ from survey.arrays import FloatArray
 
 Tails: TypeAlias = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 LinkName = Literal["logit", "probit", "cloglog", "loglog", "cauchit"]
+EULER = 0.57721566490153286  # mean of the largest value's distribution; that of the smallest's is its negative
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +27,7 @@ class Link:
     pdf_slope : f'(x) / f(x).
     quantile : the inverse of F.
     tails : F(x), 1 - F(x), f(x) and f'(x) at finite x, not on the log scale: zero where they underflow.
-    concave : whether log(F(a) - F(b)) is concave, so that any maximum is the maximum (Pratt 1981).
+    center : mean of the distribution, or its median where it has no mean: what residuals are measured from.
     """
 
     log_cdf: Callable[[FloatArray], FloatArray]
@@ -35,7 +36,7 @@ class Link:
     pdf_slope: Callable[[FloatArray], FloatArray]
     quantile: Callable[[FloatArray], FloatArray]
     tails: Callable[[FloatArray], Tails]
-    concave: bool = True
+    center: float = 0.0
 
 
 def _log_exp_cdf(x: FloatArray) -> FloatArray:
@@ -103,6 +104,7 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         pdf_slope=lambda x: -np.expm1(x),
         quantile=lambda p: np.log(-np.log1p(-p)),
         tails=_cloglog_tails,
+        center=-EULER,
     ),
     "loglog": Link(
         log_cdf=lambda x: -np.exp(-x),
@@ -111,6 +113,7 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         pdf_slope=lambda x: np.expm1(-x),
         quantile=lambda p: -np.log(-np.log(p)),
         tails=_loglog_tails,
+        center=EULER,
     ),
     "cauchit": Link(
         log_cdf=lambda x: np.log(np.arctan2(1.0, -x) / np.pi),
@@ -119,7 +122,6 @@ LINKS: dict[str, Link] = {  # named as in R's ordinal::clm
         pdf_slope=lambda x: -2 * x / (1 + x**2),
         quantile=lambda p: np.tan(np.pi * (p - 0.5)),
         tails=_cauchit_tails,
-        concave=False,
     ),
 }
 

@@ -23,8 +23,6 @@ from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import spread
 
 ResidualKind = Literal["surrogate", "probability-scale"]
-EULER = 0.57721566490153286  # mean of the loglog distribution; that of the cloglog is its negative
-MEAN = {"logit": 0.0, "probit": 0.0, "cloglog": -EULER, "loglog": EULER, "cauchit": 0.0}  # cauchit: the median
 PREDICTOR = "linear_predictor"
 ROUNDING = 1e-8  # norm of the influence of a mean, relative to what it was before the fit, that is rounding error
 
@@ -75,7 +73,7 @@ def residuals(
     uniform = low + (high - low) * rng.random(position.size)
     least = np.finfo(float).tiny, 1.0 - np.finfo(float).epsneg
     link = LINKS[fit.link]
-    residual = link.quantile(np.clip(uniform, *least)) - MEAN[fit.link]
+    residual = link.quantile(np.clip(uniform, *least)) - link.center
     drawn = frame.iloc[position].reset_index(drop=True)
     return drawn.assign(residual=residual, uniform=uniform, weight=(cells.weight[inside] / n)[position], n=1)
 

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import cauchy, gumbel_l, gumbel_r, logistic, norm
 
 import survey
 from survey.models.effects import average_effects, predicted_probabilities
@@ -20,6 +19,7 @@ from survey.models.links import LINKS
 from survey.models.ordinal import OrdinalFit
 from survey.models.predictors import threshold_structure
 from tests import brute_force
+from tests.models.latent import LATENT
 from tests.models.test_nominal import columns, numbers, people
 from tests.models.test_ordinal import ANSWERS
 from tests.ordinal_on_rows import Rows
@@ -27,13 +27,6 @@ from tests.reference_data import close, close_within
 
 EXACT = 1e-8  # relative: two solutions of one likelihood
 DIFFERENCES = 1e-6  # relative: standard errors from differences on rows
-QUANTILES = {
-    "logit": logistic.ppf,
-    "probit": norm.ppf,
-    "cloglog": gumbel_l.ppf,
-    "loglog": gumbel_r.ppf,
-    "cauchit": cauchy.ppf,
-}
 
 
 def fitted(frame: pd.DataFrame, formula: str, **options: Any) -> OrdinalFit:
@@ -50,7 +43,7 @@ def test_three_answers_by_one_item_reproduce_their_table(link: Any) -> None:
     at = {}
     for level, part in frame.groupby("urban", observed=True):
         shares = [part.loc[part["approval"] <= answer, "w"].sum() / part["w"].sum() for answer in ANSWERS[:2]]
-        at[level] = numbers(QUANTILES[link](shares))
+        at[level] = numbers(LATENT[link].ppf(shares))
     sigma = np.diff(at["rural"])[0] / np.diff(at["urban"])[0]
     close(fit.thresholds, at["rural"], EXACT, "thresholds")
     close(np.exp(fit.params["scale:urban[T.urban]"]), sigma, EXACT, "scale")

@@ -1,4 +1,4 @@
-"""Each recipe's diff fits the code as it is now, and its own tests pass on a copy that it was applied to."""
+"""Each recipe's diff fits the code as it is now, and its tests pass on a copy that it was applied to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def patched(page: Path, folder: Path) -> tuple[Path, list[str]]:
     """A copy of the project with the diff of a page, and the Python files that the diff touches."""
     tree = folder / "tree"
     for name in COPIED:
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "reference"))
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tree)
     diff = "\n".join(blocks_in(page.read_text(encoding="utf-8"), "diff"))
     (folder / "recipe.diff").write_text(diff, encoding="utf-8", newline="\n")
@@ -50,6 +50,9 @@ def test_its_own_tests_pass_where_it_is_applied(page: Path, tmp_path: Path) -> N
     assert added, "a recipe has a test of its own"
     tests = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *added, tree=tree)
     assert tests.returncode == 0, tests.stdout
+    for asked in re.findall(r"(?m)^ {4}\.venv/bin/python -m pytest (.+)$", page.read_text(encoding="utf-8")):
+        others = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *asked.split(), tree=tree)
+        assert others.returncode == 0, others.stdout
     style = run(sys.executable, "-m", "ruff", "check", "--no-cache", *files, tree=tree)
     assert style.returncode == 0, style.stdout
     layout = run(sys.executable, "-m", "ruff", "format", "--no-cache", "--diff", *files, tree=tree)
