@@ -134,7 +134,7 @@ def log_difference(link: Link, upper: FloatArray, lower: FloatArray) -> FloatArr
     Maechler (2012), Accurately computing log(1 - exp(-|a|)).
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        left = np.nan_to_num(upper, posinf=np.inf, neginf=-np.inf) + lower <= 0
+        left = upper + lower <= 0  # false for the undefined sum of two infinite limits
         left |= np.isneginf(lower)
         left &= ~np.isposinf(upper)
         near = np.where(left, link.log_cdf(upper), link.log_sf(lower))

@@ -100,6 +100,8 @@ def maximize(
                 point=point.rows(last),
                 iteration=iteration,
             )
+            if last.all():
+                break
             moving, params, steps, point = moving[~last], params[~last], steps[~last], point.rows(~last)
         params, point, better = _moved(evaluate, moving, params=params, steps=steps, point=point)
         moving = moving[better]
