@@ -68,6 +68,12 @@ def check_level(level: float) -> None:
         raise EstimationError(f"`level` must lie between 0 and 1, as 0.95 does; got {level!r}.")
 
 
+def check_alpha(alpha: float) -> None:
+    """Raise unless 1 less a confidence level, statsmodels' `alpha`, lies between 0 and 1."""
+    if not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
+        raise EstimationError(f"`alpha` must lie between 0 and 1, as 0.05 does; got {alpha!r}.")
+
+
 def as_name(name: object, argument: str) -> str:
     """Argument that must be one column name."""
     if not isinstance(name, str):
@@ -81,6 +87,14 @@ def as_names(names: str | Sequence[str] | None, argument: str) -> list[str]:
     listed = listed_names(names, several=several, rule=f"`{argument}` must be a column name or a list of them")
     if len(set(listed)) < len(listed):
         raise EstimationError(f"`{argument}` must name each variable once; got {listed}.")
+    return listed
+
+
+def asked_names(names: str | Sequence[str], argument: str) -> list[str]:
+    """Argument that names at least one variable, as a list of distinct names."""
+    listed = as_names(names, argument)
+    if not listed:
+        raise EstimationError(f"`{argument}` must name at least one variable; got {names!r}.")
     return listed
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import survey
-from survey.errors import did_you_mean, nearest
+from survey.errors import DesignError, did_you_mean, nearest, shown
 from survey.tabulation.publication import publication_table
 from tests.estimation.test_means import APPROVAL, respondents
 
@@ -170,3 +170,21 @@ def test_no_frame_of_a_result_can_be_changed_from_outside() -> None:
     taken = fit.params
     taken.iloc[0] = 99.0
     assert fit.params.iloc[0] != 99.0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(np.int64(3), "3"), ((np.int64(0),), "(0,)"), ([np.float64(0.5), "a"], "[0.5, 'a']"), ((), "()")],
+)
+def test_values_are_printed_without_the_types_of_numpy(value: object, text: str) -> None:
+    assert shown(value) == text
+
+
+def test_tables_that_need_a_package_say_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Table:
+        def to_pandas(self) -> None:
+            raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
+
+    monkeypatch.setattr("narwhals.from_native", lambda data, eager_only: data)
+    with pytest.raises(DesignError, match=r'where pyarrow is not installed.*got Table.*"opinion-survey\[parquet\]"'):
+        survey.Design(Table(), weight=None)  # type: ignore[arg-type]

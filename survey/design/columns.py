@@ -28,6 +28,11 @@ def as_pandas(data: Any) -> pd.DataFrame:
             raise DesignError(
                 f"`data` must be a table (pandas, Polars, PyArrow ...); got {type(data).__name__}."
             ) from error
+        except ModuleNotFoundError as error:
+            raise DesignError(
+                f"`data` must be a pandas frame where {error.name} is not installed, which other tables are read with; "
+                f'got {type(data).__name__}. Install it with: pip install "opinion-survey[parquet]".'
+            ) from error
     if len(data) == 0:
         raise DesignError("`data` must hold at least one respondent; the table has no rows.")
     if not data.columns.is_unique:

@@ -8,7 +8,7 @@ from numbers import Number
 
 import pandas as pd
 
-from survey.arguments import as_name, as_names, by_names, check_choice
+from survey.arguments import as_name, asked_names, by_names, check_choice
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
 from survey.estimation.assembly import estimate
@@ -99,9 +99,7 @@ def _counted(
     design: Design, x: str | Sequence[str], by: str | Sequence[str] | None, missing: Missing
 ) -> tuple[Cells, Terms, Domains]:
     """Cells of variables that are averaged or added up, their values on them, and the domains among them."""
-    variables = as_names(x, "x")
-    if not variables:
-        raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
+    variables = asked_names(x, "x")
     groups = by_names(by, variables)
     cells = collapse(design, [*variables, *groups], missing)
     for name in variables:
@@ -196,9 +194,7 @@ def ratio(
     ----------
     R equivalent: survey::svyratio.
     """
-    numerators = as_names(y, "y")
-    if not numerators:
-        raise EstimationError(f"`y` must name at least one variable; got {y!r}.")
+    numerators = asked_names(y, "y")
     groups = by_names(by, [*numerators, as_name(x, "x")])
     cells = collapse(design, [*numerators, x, *groups], missing)
     for argument, name in [*(("y", name) for name in numerators), ("x", x)]:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from survey.arguments import as_name, as_names, by_names, check_choice
+from survey.arguments import as_name, asked_names, by_names, check_choice
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError
@@ -53,9 +53,7 @@ def var(
     ----------
     R equivalent: survey::svyvar.
     """
-    variables = as_names(x, "x")
-    if not variables:
-        raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
+    variables = asked_names(x, "x")
     cells, groups = _counted(design, [("x", name) for name in variables], by, missing)
     statistic, exists = _covariances(cells, groups, pairs=[(name, name) for name in variables], names=variables)
     return _where_it_exists(estimate(cells, statistic, level=level), exists)

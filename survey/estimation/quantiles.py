@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from survey.arguments import as_names, by_names, check_choice, check_level
+from survey.arguments import asked_names, by_names, check_choice, check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, Design, Missing, collapse, sum_by_code
 from survey.errors import EstimationError
@@ -106,9 +106,7 @@ def quantile(
     of Statistics 17:1176 (jackknife). R equivalent: survey::svyquantile (4.1 and later), with interval.type "mean",
     "beta", "xlogit", "asin", "score", "quantile".
     """
-    variables = as_names(x, "x")
-    if not variables:
-        raise EstimationError(f"`x` must name at least one variable; got {x!r}.")
+    variables = asked_names(x, "x")
     groups = by_names(by, variables)
     shares = _shares_asked(q)
     check_level(level)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey.arguments import check_choice
+from survey.arguments import check_alpha, check_choice
 from survey.arrays import FloatArray
 from survey.console import console
 from survey.errors import EstimationError
@@ -92,6 +92,7 @@ class PooledFit:
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Confidence intervals of the parameters, columns 0 and 1, as statsmodels gives them."""
+        check_alpha(alpha)
         low, high = t_interval(self.estimate.value, self.estimate.std_error, self.estimate.df, 1 - alpha)
         return pd.DataFrame({0: low, 1: high}, index=self.params.index)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey.arguments import check_level
+from survey.arguments import check_alpha, check_level
 from survey.arrays import FloatArray
 from survey.console import console
 from survey.design import Cells
@@ -202,8 +202,7 @@ class OrdinalFit:
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Confidence intervals of the parameters, columns 0 and 1, as statsmodels gives them."""
-        if not isinstance(alpha, float | np.floating) or not 0 < alpha < 1:
-            raise EstimationError(f"`alpha` must lie between 0 and 1, as 0.05 does; got {alpha!r}.")
+        check_alpha(alpha)
         std_error: FloatArray = np.sqrt(np.diag(self.vcov))
         low, high = t_interval(params_of(self), std_error, np.full(std_error.size, self.df), 1 - alpha)
         return pd.DataFrame({0: low, 1: high}, index=self.params.index)

@@ -147,6 +147,8 @@ def test_brute_force() -> None:
         pooled.conf_int(0.1)[1], pooled.params + stats.t.ppf(0.95, pooled.df) * pooled.bse, rtol=MATRIX
     )
     pd.testing.assert_frame_equal(pooled.cov_params(), pd.DataFrame(pooled.vcov, t.index, t.index))
+    with pytest.raises(survey.EstimationError, match=r"`alpha` must lie between 0 and 1, as 0.05 does; got 2\."):
+        pooled.conf_int(2)
 
 
 @pytest.mark.parametrize("name", ["mean", "mean_by", "logit"])
