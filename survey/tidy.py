@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
+
+from survey.arrays import IntArray
 
 Result = TypeVar("Result")
 
@@ -84,6 +87,31 @@ def _copying(slot: Any) -> Callable[[object], Any]:
         return value.copy(deep=False) if isinstance(value, pd.DataFrame | pd.Series) else value
 
     return copied
+
+
+def with_columns(frame: pd.DataFrame, /, **columns: Any) -> pd.DataFrame:
+    """A frame with arrays or single values as further columns, or in the place of those it has.
+
+    What `assign` gives, in a fifth of the time or less: that lays all columns out anew for each one that is added.
+    """
+    return pd.DataFrame({**_arrays(frame, frame.columns), **columns}, index=frame.index)
+
+
+def side_by_side(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    """The columns of two frames of as many rows, which stand in the same order."""
+    return with_columns(left, **_arrays(right, right.columns))
+
+
+def rows_at(frame: pd.DataFrame, position: IntArray, names: Iterable[str] | None = None) -> pd.DataFrame:
+    """Rows of a frame by their (m,) positions, numbered anew; of all columns, or of some."""
+    arrays = _arrays(frame, frame.columns if names is None else names)
+    columns = {name: values.take(position) for name, values in arrays.items()}
+    return pd.DataFrame(columns, index=range(position.size))
+
+
+def _arrays(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, ExtensionArray]:
+    """Columns of a frame without its index, which pandas would compare with that of the new frame."""
+    return {name: frame[name].array for name in names}
 
 
 def as_odds_ratios(tidy: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 import scipy
+from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray, IntArray
@@ -140,14 +142,13 @@ def _patterns(frame: pd.DataFrame, coded: Coded, example: IntArray, live: BoolAr
     return pd.DataFrame(columns, index=range(example.size))
 
 
-def _decode(dtype: object, values: pd.Index[Any], codes: IntArray) -> pd.Series[Any]:
+def _decode(dtype: object, values: pd.Index[Any], codes: IntArray) -> ExtensionArray | NDArray[Any]:
     """Values of the patterns, in the type of the column they came from."""
     if isinstance(dtype, pd.CategoricalDtype):
-        return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype))
-    column = pd.Series(values)
-    if (codes < 0).any() and column.dtype.kind in "iub":  # whole numbers stay whole beside missing ones
-        column = column.astype(NULLABLE[column.dtype.kind])
-    return column.reindex(codes).reset_index(drop=True)
+        return pd.Categorical.from_codes(codes, dtype=dtype)
+    if (codes < 0).any() and values.dtype.kind in "iub":  # whole numbers stay whole beside missing ones
+        values = values.astype(NULLABLE[values.dtype.kind])
+    return pd.api.extensions.take(values.array, codes, allow_fill=True)
 
 
 def _entries(design: Design, grouping: _Grouping) -> Entries:

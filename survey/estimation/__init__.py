@@ -31,7 +31,7 @@ from survey.estimation.intervals import (
 )
 from survey.estimation.means import mean, proportion, ratio, total
 from survey.estimation.moments import corr, cov, var
-from survey.estimation.presentation_rule import judge
+from survey.estimation.presentation_rule import judge, judged
 from survey.estimation.quantiles import QuantileInterval, quantile
 from survey.estimation.variance import covariance
 from survey.estimation.wald import TestResult, adjusted_wald, plain_wald, wald_chisq
@@ -63,6 +63,7 @@ __all__ = [
     "is_chosen",
     "is_numeric",
     "judge",
+    "judged",
     "level_indicators",
     "mean",
     "mean_statistic",

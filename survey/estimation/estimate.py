@@ -20,7 +20,7 @@ from survey.estimation.delta import Function
 from survey.estimation.few_clusters import FewClusters
 from survey.estimation.intervals import t_interval
 from survey.estimation.wald import TestResult, adjusted_wald, wald_chisq
-from survey.tidy import gives_copies
+from survey.tidy import gives_copies, with_columns
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
 DEPENDS = 1e-9  # change of a combination with an estimate, relative to the largest, above which it depends on it
@@ -125,7 +125,8 @@ class Estimate:
         Columns: by-columns, term, level, estimate, std_error, df, conf_low, conf_high, n, n_eff, deff.
         `n_eff` is n / deff, NaN where the design effect is zero (a calibrated total) or not defined.
         """
-        return self.labels.assign(
+        return with_columns(
+            self.labels,
             estimate=self.value,
             std_error=self.std_error,
             df=self.df,

@@ -12,6 +12,7 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, code_values, compress, mixed_radix
 from survey.errors import EstimationError, shown
+from survey.tidy import rows_at, side_by_side
 
 MANY_LEVELS = 100  # up to as many, levels are groups however few respondents each has
 FEWEST_PER_LEVEL = 2  # respondents per level, on average, below which many levels tell people apart
@@ -91,7 +92,7 @@ def domains_of(cells: Cells, by: Sequence[str]) -> Domains:
         )
     indicator = np.zeros((cells.n.size, first.size), dtype=bool)
     indicator[live, dense] = True
-    return Domains(cells.frame.loc[live[first], list(by)].reset_index(drop=True), indicator)
+    return Domains(rows_at(cells.frame, live[first], by), indicator)
 
 
 def _check_groups(cells: Cells, name: str, codes: IntArray, levels: int, *, argument: str) -> None:
@@ -116,7 +117,8 @@ def terms_of(cells: Cells, variables: Sequence[str], *, argument: str = "x") -> 
     argument : what the function that the user called names them by, for its errors.
     """
     columns: list[FloatArray] = []
-    labels: list[tuple[str, object]] = []
+    terms: list[str] = []
+    levels: list[object] = []
     for name in variables:
         column = cells.frame[name]
         if is_numeric(column):
@@ -126,12 +128,14 @@ def terms_of(cells: Cells, variables: Sequence[str], *, argument: str = "x") -> 
                     f"`{argument}` must be finite; {name!r} holds an infinite value. Recode it as missing."
                 )
             columns.append(values)
-            labels.append((name, ""))
+            terms.append(name)
+            levels.append("")
         else:
             for level, indicator in zip(*level_indicators(cells, name, argument=argument), strict=True):
                 columns.append(indicator.astype(np.float64))
-                labels.append((name, level))
-    return Terms(pd.DataFrame(labels, columns=["term", "level"]), np.column_stack(columns))
+                terms.append(name)
+                levels.append(level)
+    return Terms(pd.DataFrame({"term": terms, "level": levels}), np.column_stack(columns))
 
 
 def is_numeric(column: pd.Series[Any]) -> bool:
@@ -245,5 +249,5 @@ def by_domain(groups: Domains, labels: pd.DataFrame) -> tuple[pd.DataFrame, Bool
     n_groups = len(groups.labels)
     m = len(labels)
     position: IntArray = np.repeat(np.arange(n_groups), m)
-    rows = [groups.labels.iloc[position].reset_index(drop=True), pd.concat([labels] * n_groups, ignore_index=True)]
-    return pd.concat(rows, axis=1), groups.indicator[:, position]
+    repeated = rows_at(labels, np.tile(np.arange(m), n_groups))
+    return side_by_side(rows_at(groups.labels, position), repeated), groups.indicator[:, position]

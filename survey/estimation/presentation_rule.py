@@ -7,7 +7,7 @@ that it would give somebody away is another question, which is not asked here.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from survey.errors import EstimationError
 from survey.estimation.intervals import EDGE, effective_size, proportion_interval
 from survey.tidy import UNRELIABLE as UNRELIABLE
+from survey.tidy import with_columns
 
 COMPLEMENT = "complement unreliable"
 REVIEW = "review"
@@ -88,6 +89,14 @@ def presentation(
     ----------
     Parker and others (2017), National Center for Health Statistics, Vital and Health Statistics 2(175).
     """
+    shown, flags = _verdict(proportion, n, n_eff, low, high, df)
+    return pd.DataFrame({"shown": shown, "flag": pd.Series(flags, dtype=object)})
+
+
+def _verdict(
+    proportion: ArrayLike, n: ArrayLike, n_eff: ArrayLike, low: ArrayLike, high: ArrayLike, df: ArrayLike
+) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
+    """Whether each proportion may be shown, and its marks; see `presentation`."""
     p, base, effective, lower, upper, freedom = _columns(proportion, n, n_eff, low, high, df)
     width = upper - lower
     enough = (base >= MINIMUM_SIZE) & (effective >= MINIMUM_SIZE)
@@ -102,7 +111,7 @@ def presentation(
         UNRELIABLE if not visible else "; ".join(mark for mark, set_ in ((COMPLEMENT, rest), (REVIEW, look)) if set_)
         for visible, rest, look in zip(shown, complement, review, strict=True)
     ]
-    return pd.DataFrame({"shown": shown, "flag": pd.Series(flags, dtype=object)})
+    return shown, np.array(flags, dtype=object)
 
 
 def judge(tidy: pd.DataFrame) -> pd.DataFrame:
@@ -129,9 +138,14 @@ def judge(tidy: pd.DataFrame) -> pd.DataFrame:
             f"not found among {', '.join(map(str, tidy.columns))}. Pass the `.tidy()` frame of proportions."
         )
     p, se, df, n = (tidy[name].to_numpy(dtype=np.float64) for name in ("estimate", "std_error", "df", "n"))
-    low, high, n_eff = korn_graubard(p, se, n, df)
-    verdict = presentation(p, n, n_eff, low, high, df)
-    return tidy.assign(shown=verdict["shown"].to_numpy(), flag=verdict["flag"].to_numpy())
+    return with_columns(tidy, **judged(p, se, n, df))
+
+
+def judged(proportion: ArrayLike, std_error: ArrayLike, n: ArrayLike, df: ArrayLike) -> dict[str, NDArray[Any]]:
+    """The columns `shown` and `flag` of proportions, by their own 95% Korn-Graubard interval."""
+    low, high, n_eff = korn_graubard(proportion, std_error, n, df)
+    shown, flags = _verdict(proportion, n, n_eff, low, high, df)
+    return {"shown": shown, "flag": flags}
 
 
 def _columns(*values: ArrayLike) -> tuple[_Floats, ...]:

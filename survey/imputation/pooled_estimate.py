@@ -22,7 +22,7 @@ from survey.estimation import (
 )
 from survey.imputation.moment_tests import moment_test
 from survey.imputation.rubin import barnard_rubin, missing_share, rubin_df
-from survey.tidy import gives_copies
+from survey.tidy import gives_copies, side_by_side, with_columns
 
 
 @gives_copies("labels", "table")
@@ -135,7 +135,8 @@ class PooledEstimate:
         tables are not compared.
         """
         low, high = self._bounds()
-        frame = self.labels.assign(
+        frame = with_columns(
+            self.labels,
             estimate=self.value,
             std_error=self.std_error,
             df=self.df,
@@ -144,10 +145,10 @@ class PooledEstimate:
             n=whole(self.n),
         )
         if self.table is None:
-            return frame.assign(fraction_missing=self.fraction_missing)
+            return with_columns(frame, fraction_missing=self.fraction_missing)
         n_eff = effective_size(self.value, self.std_error, self.n, self.df)
-        frame = pd.concat([frame.assign(n_eff=n_eff), self.table], axis=1)
-        return judge(frame).assign(letters="", column_letter="", fraction_missing=self.fraction_missing)
+        frame = side_by_side(with_columns(frame, n_eff=n_eff), self.table)
+        return with_columns(judge(frame), letters="", column_letter="", fraction_missing=self.fraction_missing)
 
     def test(self, hypothesis: ArrayLike | None = None) -> TestResult:
         """Test that linear combinations of the estimates are all zero.

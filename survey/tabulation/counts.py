@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
@@ -43,7 +42,7 @@ class Counts:
     column_base: IntArray
     column_weight: FloatArray
 
-    def bases(self) -> pd.DataFrame:
+    def bases(self) -> dict[str, FloatArray | IntArray]:
         """Unweighted and weighted bases of each cell's row and column, column by column."""
         columns, rows = self.count.shape
         bases = (
@@ -52,7 +51,7 @@ class Counts:
             np.tile(self.row_weight, columns),
             np.repeat(self.column_weight, rows),
         )
-        return pd.DataFrame(dict(zip(BASES, bases, strict=True)))
+        return dict(zip(BASES, bases, strict=True))
 
 
 def count_answers(cells: Cells, asked: Question, columns: Columns) -> Counts:

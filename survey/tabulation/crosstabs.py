@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from survey.arguments import by_names, check_choice
 from survey.arrays import FloatArray
 from survey.design import Design, Missing, collapse
 from survey.errors import EstimationError
-from survey.estimation import Estimate, IntervalMethod, Share, effective_size, estimate, judge
+from survey.estimation import Estimate, IntervalMethod, Share, effective_size, estimate, judged
 from survey.records import Item
 from survey.tabulation.answers import Nets, question, with_reasons
 from survey.tabulation.columns import one_column, table_columns
 from survey.tabulation.counts import BASES, Counts, count_answers, shares_of
 from survey.tabulation.letters import letters_of_columns, letters_of_shares
 from survey.tabulation.table import Table
+from survey.tidy import with_columns
 
 
 def topline(
@@ -130,8 +130,9 @@ def _tabulated(
     shares = estimate(counts.cells, statistic, level=level, interval=interval)
     if share == "row":
         shares = _without_empty_rows(shares, counts)
-    frame = _presented(pd.concat([shares.tidy(), counts.bases()], axis=1), counts)
-    frame = _lettered(frame, shares, counts) if by is not None and share == "column" else _unlettered(frame)
+    compared = by is not None and share == "column"
+    letters = _letters(shares, counts) if compared else {"letters": "", "column_letter": ""}
+    frame = with_columns(shares.tidy(), **counts.bases(), **_presented(shares, counts), **letters)
     return Table(
         asked=counts.asked,
         by=by,
@@ -165,25 +166,20 @@ def _without_empty_rows(shares: Estimate, counts: Counts) -> Estimate:
     )
 
 
-def _presented(frame: pd.DataFrame, counts: Counts) -> pd.DataFrame:
-    """Shares with the kind of their row, and whether they may be shown.
+def _presented(shares: Estimate, counts: Counts) -> dict[str, Any]:
+    """Columns with the effective size of each share, the kind of its row, and whether it may be shown.
 
     That is decided by the effective size of Korn and Graubard, at most n, whatever interval is printed.
     """
-    share, std_error, n, df = (frame[name].to_numpy() for name in ("estimate", "std_error", "n", "df"))
-    n_eff = effective_size(share, std_error, n=n, df=df)
-    return judge(frame.assign(n_eff=n_eff, kind=counts.kinds * len(counts.count)))
+    numbers = (shares.value, shares.std_error, shares.n, shares.df)
+    kinds = counts.kinds * len(counts.count)
+    return {"n_eff": effective_size(*numbers), "kind": kinds, **judged(*numbers)}
 
 
-def _lettered(frame: pd.DataFrame, shares: Estimate, counts: Counts) -> pd.DataFrame:
-    """Shares with the letters of the columns that they exceed, and that of their letter_of_column."""
+def _letters(shares: Estimate, counts: Counts) -> dict[str, Any]:
+    """Columns with the letters of the columns that each share exceeds, and the letter of its own."""
     letter_of_column = np.array(letters_of_columns(counts.columns), dtype=object)
-    return frame.assign(
-        letters=letters_of_shares(shares, counts.columns, counts.column_base),
-        column_letter=np.repeat(letter_of_column, len(counts.kinds)),
-    )
-
-
-def _unlettered(frame: pd.DataFrame) -> pd.DataFrame:
-    """Shares without letters: those of rows or cells, and those of everybody, are compared with none."""
-    return frame.assign(letters="", column_letter="")
+    return {
+        "letters": letters_of_shares(shares, counts.columns, counts.column_base),
+        "column_letter": np.repeat(letter_of_column, len(counts.kinds)),
+    }
