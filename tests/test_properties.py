@@ -45,25 +45,38 @@ def samples(draw: st.DrawFn) -> Sample:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n_strata, clustered = draw(st.integers(1, 4)), draw(st.booleans())
     with_fpc = draw(st.booleans())
-    parts = []
+    stratum: list[str] = []
+    unit: list[str] = []
+    counts: list[int] = []
     for h in range(n_strata):
         psus = int(rng.integers(2, 6))
         size = int(rng.integers(psus + 6, psus + 20))
-        psu = np.concatenate([np.arange(psus), rng.integers(0, psus, size - psus)])
-        parts.append(pd.DataFrame({"h": f"h{h}", "psu": [f"{h}-{p}" for p in psu]}))
-    frame = pd.concat(parts, ignore_index=True)
-    n = len(frame)
-    frame["w"] = rng.choice([0.0, 0.5, 1.0, 2.0, 37.5], n, p=[0.1, 0.2, 0.3, 0.3, 0.1]) * rng.uniform(0.5, 2.0, n)
-    frame["g"] = pd.Categorical(rng.choice(list("abc"), n), categories=list("abc"))
-    frame["m"] = pd.Categorical(rng.choice(["x", "y"], n), categories=["x", "y"])
-    frame["y"] = rng.normal(3.0, 2.0, n).round(draw(st.sampled_from([0, 6])))
-    frame["z"] = rng.uniform(1.0, 5.0, n).round(1)
-    frame["in_domain"] = rng.random(n) < 0.7
-    units = frame.groupby("h")["psu"].transform("nunique" if clustered else "size")
-    frame["N"] = units * 3.0
-    first = frame.index[:6]  # every combination of the margins has weight in the domain: raking has a solution
-    frame.loc[first, "g"], frame.loc[first, "m"], frame.loc[first, "w"] = list("abcabc"), list("xxxyyy"), 1.5
-    frame.loc[first, "in_domain"] = True
+        psu = [*range(psus), *rng.integers(0, psus, size - psus)]
+        stratum += [f"h{h}"] * size
+        unit += [f"{h}-{p}" for p in psu]
+        counts += [psus if clustered else size] * size
+    n = len(stratum)
+    w = rng.choice([0.0, 0.5, 1.0, 2.0, 37.5], n, p=[0.1, 0.2, 0.3, 0.3, 0.1]) * rng.uniform(0.5, 2.0, n)
+    g = rng.choice(list("abc"), n)
+    m = rng.choice(["x", "y"], n)
+    y = rng.normal(3.0, 2.0, n).round(draw(st.sampled_from([0, 6])))
+    z = rng.uniform(1.0, 5.0, n).round(1)
+    in_domain = rng.random(n) < 0.7
+    # every combination of the margins has weight in the domain: raking has a solution
+    g[:6], m[:6], w[:6], in_domain[:6] = list("abcabc"), list("xxxyyy"), 1.5, True
+    frame = pd.DataFrame(  # at once: hundreds of tests draw samples, and pandas takes its time for each column
+        {
+            "h": stratum,
+            "psu": unit,
+            "w": w,
+            "g": pd.Categorical(g, categories=list("abc")),
+            "m": pd.Categorical(m, categories=["x", "y"]),
+            "y": y,
+            "z": z,
+            "in_domain": in_domain,
+            "N": 3.0 * np.array(counts),
+        }
+    )
     arguments = {"weight": "w", "strata": "h", "psu": "psu" if clustered else None, "fpc": "N" if with_fpc else None}
     stage = rows.single_stage(
         n, frame["h"].to_numpy(), frame["psu"].to_numpy() if clustered else None, frame["N"] if with_fpc else None
