@@ -229,7 +229,8 @@ class Design:
         if len(names) < 2 or len(set(names)) < len(names):
             raise DesignError(f"`replicates` must name two columns or more, each once; got {len(names)}: {names[:5]}.")
         design = cls(data, weight=weight)
-        columns = [weights_of(design.frame, name, "replicates") for name in names]
+        frame = design.frame  # once: each time it is a copy
+        columns = [weights_of(frame, name, "replicates") for name in names]
         factor, factors = scales_of(kind, len(names), rho=rho, scale=scale, rscales=rscales)
         given = Replicates(kind=kind, weights=np.column_stack(columns), scale=factor, rscales=factors, mse=mse)
         check_replicates(given.weights, design.base_weights, design.data.index)
