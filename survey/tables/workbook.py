@@ -66,6 +66,7 @@ def write_excel(frames: Mapping[str, pd.DataFrame], path: str | os.PathLike[str]
         sizes = {text: len(frame) for text, frame in frames.items()}
         for text, name in _add_index(workbook, ["Sheet", "Contents", "Rows"], sizes).items():
             frame = frames[text].reset_index(drop=True)
+            _check_room(len(frame))
             proportions = "shown" in frame.columns or "target" in frame.columns
             formats = ["0.0%" if proportions and c in SHARES else _format(frame[c]) for c in frame.columns]
             rows = [_excel_row(row) for row in frame.to_dict("records")]
@@ -226,6 +227,15 @@ def _plain(value: Any) -> bool | float | str | None:
     return NO_TEXT.sub("", str(value))[:LONGEST]
 
 
+def _check_room(rows: int) -> None:
+    """Raise where a sheet cannot hold so many rows and a header."""
+    if rows >= ROWS:
+        raise EstimationError(
+            f"`path` must have room for all rows: a sheet has {ROWS:,}, header included, and {rows + 1:,} are "
+            "needed. Write the frame as csv."
+        )
+
+
 def _fill(
     workbook: Workbook,
     sheet: Worksheet,
@@ -234,11 +244,6 @@ def _fill(
     formats: Sequence[str] = (),
 ) -> None:
     """Write a header and rows, with the header frozen and columns as wide as their contents."""
-    if len(rows) >= ROWS:
-        raise EstimationError(
-            f"`path` must have room for all rows: a sheet has {ROWS:,}, header included, and {len(rows) + 1:,} are "
-            "needed. Write the frame as csv."
-        )
     bold = workbook.add_format({"bold": True})
     styles = {text: workbook.add_format({"num_format": text}) for text in dict.fromkeys(formats)}
     for place, name in enumerate(head):
