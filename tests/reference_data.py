@@ -71,7 +71,12 @@ def shared(folder: str) -> Path:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a data set; only a blank is missing ("NA" or "None" may be an answer)."""
+    """Read a data set, once; only a blank is missing ("NA" or "None" may be an answer)."""
+    return _read(path).copy()
+
+
+@cache
+def _read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
 
@@ -111,7 +116,12 @@ def yes_no(condition: pd.Series, known: pd.Series | None = None) -> pd.Series:
 
 def api(design: str) -> pd.DataFrame:
     """California schools in the sample of a design of API_DESIGNS, with R's factors."""
-    frame = read_csv(REFERENCE / f"api{design.split('_', maxsplit=1)[0]}.csv")
+    return _schools(design.split("_", maxsplit=1)[0]).copy()
+
+
+@cache
+def _schools(sample: str) -> pd.DataFrame:
+    frame = read_csv(REFERENCE / f"api{sample}.csv")
     for column in API_FACTORS:
         frame[column] = factor(frame[column])
     return frame
@@ -129,6 +139,11 @@ def api_for_formulas(design: str, lowest: float = -1) -> pd.DataFrame:
 
 def nhanes() -> pd.DataFrame:
     """US health survey 2009-2010; `chol` is HI_CHOL (high cholesterol) as an item."""
+    return _health().copy()
+
+
+@cache
+def _health() -> pd.DataFrame:
     frame = read_csv(REFERENCE / "nhanes.csv")
     frame["race"] = factor(frame["race"])
     frame["sex"] = factor(frame["RIAGENDR"])

@@ -89,10 +89,11 @@ def test_polls(method: IntervalMethod) -> None:
 def test_schools(name: str, item: str, level: float) -> None:
     """Four shares, one of them near zero, from seven designs; R's folded lower bounds of "asin" are zero."""
     entries = values("api")[name]["ciprop" if level == 0.95 else "ciprop_level90"][item]
+    design = api_design(name)
     method: Any
     for method, r_method in METHODS.items():
         entry = entries[r_method]
-        made = survey.proportion(api_design(name), item, interval=method, level=level).tidy()
+        made = survey.proportion(design, item, interval=method, level=level).tidy()
         (row,) = made[made["level"].astype(str) == "yes"].to_dict("records")
         close_within(row["estimate"], entry["est"], ESTIMATE, "estimate")
         if entry["var"] < NO_VARIANCE:
