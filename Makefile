@@ -20,6 +20,7 @@ CODEBOOK ?=
 OUTPUT ?= build/$(STUDY)$(if $(DATA),-$(basename $(notdir $(DATA))))
 # A file's tests stay in one process, so that what they share (a report, a tutorial, a population) is made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
+FAST := -m 'not slow' --hypothesis-profile=fast
 
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -92,11 +93,11 @@ test: lint types ## lint, types and tests
 	@$(RUN) -m pytest $(PYTEST_ARGS)
 
 test-fast: $(READY) ## all tests but the slow ones, while you work
-	@$(RUN) -m pytest $(PYTEST_ARGS) -m 'not slow'
+	@$(RUN) -m pytest $(PYTEST_ARGS) $(FAST)
 
 # Old packages call what newer ones say will go: that is theirs to mend, so such warnings are no errors here.
 test-lowest: $(LOWEST)/.ready ## these with the oldest packages that pyproject.toml allows (in build/lowest)
-	@$(OLDEST) -m pytest $(PYTEST_ARGS) -m 'not slow' -W ignore::DeprecationWarning -W ignore::FutureWarning
+	@$(OLDEST) -m pytest $(PYTEST_ARGS) $(FAST) -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 $(LOWEST)/.ready: $(READY) pyproject.toml constraints.txt tests/lowest.py
 	@$(RUN) -m venv --clear $(LOWEST)

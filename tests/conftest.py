@@ -15,6 +15,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # figures are drawn without a screen
 
 # The same examples in every run: a failure is the code's, not the day's. Timing depends on the machine.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
+# `make test-fast` takes fewer of them; a test that says how many it needs keeps its number.
+settings.register_profile("fast", settings.get_profile("repeatable"), max_examples=20)
 settings.load_profile("repeatable")
 
 R_PACKAGES = ("survey", "MASS", "ordinal")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import survey
 from survey.design import collapse
 from tests import brute_force as rows
+from tests.marks import slow
 
 ROUNDING = 1e-9  # relative: the same sums in another order, on designs with weights of very different sizes
 VANISHING = 1e-8  # of a total: a standard error that is zero in exact arithmetic is a root of rounding error
@@ -109,7 +110,7 @@ def naive_error(
     return rows.standard_error(values, [sample.stage])
 
 
-@pytest.mark.parametrize("raked", ["", "shares", "counts"])
+@pytest.mark.parametrize("raked", ["", "shares", *slow("counts")])
 @given(sample=samples(), in_domain=st.booleans())
 def test_cells_equal_rows(raked: str, sample: Sample, in_domain: bool) -> None:
     frame, design = sample.frame, sample.design()
@@ -199,6 +200,7 @@ def test_one_margin_is_post_stratification(sample: Sample) -> None:
     same(survey.mean(post, "y").std_error, survey.mean(raked, "y").std_error)
 
 
+@pytest.mark.slow
 @given(sample=samples())
 def test_levels_alone_in_a_domain_reproduce_the_crosstab(sample: Sample) -> None:
     design = survey.rake(sample.design(), sample.margins, max_iterations=10_000)
@@ -212,7 +214,7 @@ def test_levels_alone_in_a_domain_reproduce_the_crosstab(sample: Sample) -> None
         np.testing.assert_array_equal(column["n"], alone["n"])
 
 
-@pytest.mark.parametrize("share", ["column", "row", "cell"])
+@pytest.mark.parametrize("share", ["column", *slow("row", "cell")])
 @given(sample=samples())
 def test_shares_add_up_and_covariances_are_covariances(share: Any, sample: Sample) -> None:
     table = survey.crosstab(sample.design(), "g", "m", share=share)

@@ -176,6 +176,7 @@ def test_verify_writes_the_verdicts_and_says_how_many(tmp_path: Path, capsys: py
     assert "6 published figures: 5 reproduced, 1 differs" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_same_answers_as_a_real_file_are_compared_and_not_met_by_construction(tmp_path: Path) -> None:
     own = own_file(tmp_path)
     study = read_study("social_credit", own, real_codebook(tmp_path))
@@ -203,6 +204,7 @@ def test_verify_passes_on_ones_own_file(tmp_path: Path, capsys: pytest.CaptureFi
     assert set(pd.read_csv(tmp_path / "verdicts.csv")["data"]) == {"own"}
 
 
+@pytest.mark.slow
 def test_verify_fails_where_a_figure_cannot_be_computed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +216,7 @@ def test_verify_fails_where_a_figure_cannot_be_computed(
     assert "UNEXPLAINED: approve_net" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_verify_says_synthetic_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--output", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("SYNTHETIC data")

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import survey
+from tests.marks import slow
 from tests.reference.test_designs import lonely
 from tests.reference_data import DEGREES_OF_FREEDOM, ESTIMATE, STANDARD_ERROR, close, factor, read_csv, same_by, values
 
@@ -106,7 +107,7 @@ def strata_with_few(draw: st.DrawFn) -> pd.DataFrame:
     return frame
 
 
-@pytest.mark.parametrize("rule", ["adjust", "average"])
+@pytest.mark.parametrize("rule", ["adjust", *slow("average")])
 @given(frame=strata_with_few())
 def test_domains_equal_loops_over_psus(rule: Any, frame: pd.DataFrame) -> None:
     design = survey.Design(frame, weight="w", strata="h", psu="psu", lonely_psu=rule, lonely_domain="adjust")

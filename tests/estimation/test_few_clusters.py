@@ -256,6 +256,7 @@ def test_a_dominant_cluster() -> None:
     assert width[1] > 1.2 * width[0]
 
 
+@pytest.mark.slow
 def test_coverage_with_few_unequal_clusters() -> None:
     """95% intervals from seven clusters of very different sizes: near 95% with CR2, below 92% without."""
     rng = np.random.default_rng(10)

@@ -76,6 +76,7 @@ def test_moments_by_brute_force(sample: Sample, raked: bool) -> None:
     same(correlation.std_error, errors[3])
 
 
+@pytest.mark.slow
 @settings(max_examples=FEW)
 @given(sample=samples(), c=st.sampled_from([1e-3, 50.0]), slope=st.sampled_from([-2.0, 1e6]))
 def test_what_does_not_matter(sample: Sample, c: float, slope: float) -> None:

@@ -37,11 +37,12 @@ def weighted_values(draw: st.DrawFn) -> tuple[list[float], list[float]]:
 
 def on_cells(values: list[float], weights: list[float], p: list[Fraction], rule: QuantileRule) -> Any:
     """Quantiles by distinct values."""
-    frame = pd.DataFrame({"x": values, "w": weights}).query("w > 0").groupby("x")["w"].agg(["sum", "size"])
+    weight = np.array(weights)
+    distinct, place, count = np.unique(np.array(values)[weight > 0], return_inverse=True, return_counts=True)
     return weighted_quantiles(
-        frame.index.to_numpy(),
-        frame["sum"].to_numpy(),
-        frame["size"].to_numpy(dtype=float),
+        distinct,
+        np.bincount(place, weights=weight[weight > 0]).astype(np.float64),
+        count.astype(float),
         np.array([float(share) for share in p]),
         rule,
     )
@@ -58,6 +59,7 @@ def test_quantiles_of_distinct_values_are_those_of_rows(
     np.testing.assert_allclose(on_cells(values, weights, p, rule), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", quantiles_on_rows.RULES)
 @settings(max_examples=FEW)
 @given(data=weighted_values(), c=st.sampled_from([1e-6, 3.7, 1e9]), slope=st.floats(0.01, 100), shift=st.floats(-9, 9))
@@ -155,6 +157,7 @@ def test_woodruff_and_score_intervals_by_brute_force(sample: Sample, raked: bool
         np.testing.assert_array_equal([row["conf_low"], row["conf_high"]], expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=FEW)
 @given(sample=samples(), interval=st.sampled_from(INTERVALS), c=st.sampled_from([1e-3, 50.0]), raked=st.booleans())
 def test_what_does_not_matter(sample: Sample, interval: Any, c: float, raked: bool) -> None:

@@ -80,6 +80,7 @@ def test_means_of_residuals_are_marks_with_intervals() -> None:
         figures.residual_means(survey.residual_means(fitted(link="probit"), "income"), against="income")
 
 
+@pytest.mark.slow
 def test_files_have_the_same_bytes_each_time(tmp_path: Path) -> None:
     found = survey.residuals(fitted(), rng=np.random.default_rng(1))
     made = []

@@ -37,6 +37,7 @@ from survey.figures.style import (
 )
 from survey.tables import odds_ratio_table
 from survey.tidy import as_odds_ratios
+from tests.marks import slow
 
 ANSWERS = [
     "Strongly disapprove",
@@ -178,7 +179,7 @@ def segments(ax: Axes) -> list[np.ndarray]:
     return [s for c in ax.collections if isinstance(c, LineCollection) for s in c.get_segments()]
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ["dots", *slow(*(name for name in FIGURES if name != "dots"))])
 def test_files_are_the_same_bytes_each_time(name: str, tmp_path: Path) -> None:
     first, second = (
         figures.save_figure(FIGURES[name](title="A finding", caption=CAPTION), tmp_path / run / name, "Alt")

@@ -240,6 +240,7 @@ def test_without_degrees_of_freedom_there_is_no_p_value(people: pd.DataFrame) ->
 # Corrections ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("correction", "name"), [("holm", "holm"), ("benjamini-hochberg", "fdr_bh")])
 @settings(max_examples=25)  # statsmodels collects garbage in each
 @given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=15))

@@ -353,6 +353,7 @@ def test_pseudo_r_squared_of_counts(link: Any) -> None:
     close(pseudo_r_squared(fit)["estimate"], expected, 1e-9, "R-squared")
 
 
+@pytest.mark.slow
 def test_standard_errors_of_pseudo_r_squared_by_brute_force() -> None:
     frame = clustered()
 

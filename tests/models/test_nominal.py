@@ -19,6 +19,7 @@ from survey.models.fitting import ordinal
 from survey.models.links import LINKS
 from survey.models.ordinal import OrdinalFit
 from tests import brute_force
+from tests.marks import slow
 from tests.models.test_ordinal import ANSWERS, respondents
 from tests.ordinal_on_rows import Floats, Rows
 from tests.reference_data import close, close_within
@@ -123,7 +124,7 @@ def test_models_against_rows(name: str) -> None:
     check_against_rows(people(), MODELS[name])
 
 
-@pytest.mark.parametrize("link", ["probit", "cloglog", "loglog", "cauchit"])
+@pytest.mark.parametrize("link", ["probit", "cloglog", *slow("loglog", "cauchit")])
 @pytest.mark.parametrize("name", ["all", "nominal both", "symmetric"])
 def test_models_with_other_links_against_rows(name: str, link: str) -> None:
     check_against_rows(people(300), MODELS[name], link)
@@ -162,7 +163,7 @@ def test_a_domain_keeps_its_psus() -> None:
     close(fitted(gone, nominal="~ age").params, fit.params, EXACT, "missing values")
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["all", *slow(*(name for name in MODELS if name != "all"))])
 def test_replicates_are_refitted_with_the_same_model(name: str) -> None:
     """Each replicate equals a fit with its weights; the covariance is that of these fits."""
     frame = people(300).assign(psu=lambda d: d["psu"] % 8)
@@ -291,7 +292,7 @@ EFFECTS = {**MODELS, "proportional": {}}
 
 
 @pytest.mark.parametrize("name", EFFECTS)
-@pytest.mark.parametrize("variable", ["age", "income"])
+@pytest.mark.parametrize("variable", ["age", *slow("income")])
 def test_average_effects_against_rows(name: str, variable: str) -> None:
     """Averages of probabilities on rows; standard errors from derivatives of these and the design's covariance."""
     frame = people(300)
@@ -349,7 +350,7 @@ def columns_of(options: Mapping[str, Any], part: str) -> list[str]:
     return [name for name in names if name for _ in range(2 if name == "income" else 1)]
 
 
-@pytest.mark.parametrize("name", ["proportional", "nominal both", "scale number", "offset"])
+@pytest.mark.parametrize("name", ["proportional", *slow("nominal both", "scale number", "offset")])
 def test_unconditional_variance_is_that_of_moving_the_weight_of_each_psu(name: str) -> None:
     """The infinitesimal jackknife: the estimate's derivative by the weight of each PSU, by refitting."""
     frame = people(240).assign(psu=lambda d: d["psu"] % 6)
@@ -377,7 +378,7 @@ def test_unconditional_variance_is_that_of_moving_the_weight_of_each_psu(name: s
 
 
 @pytest.mark.parametrize("covariates", ["fixed", "estimated"])
-@pytest.mark.parametrize("name", ["proportional", "nominal both", "all"])
+@pytest.mark.parametrize("name", ["proportional", *slow("nominal both", "all")])
 def test_effects_under_replicates_are_those_of_each_replicate(name: str, covariates: Any) -> None:
     frame = people(300).assign(psu=lambda d: d["psu"] % 8)
     design = survey.replicate(survey.Design(frame, weight="w", psu="psu"), kind="JK1")
@@ -511,6 +512,7 @@ def test_two_thresholds_are_free_whatever_their_structure(name: Any) -> None:
     assert list(other.thresholds.index) == list(one.thresholds.index)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), link=st.sampled_from(list(LINKS)))
 def test_thresholds_increase_or_the_model_is_refused(seed: int, link: Any) -> None:

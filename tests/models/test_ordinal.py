@@ -199,6 +199,7 @@ def test_average_slopes_are_the_derivative_of_average_probabilities(formula: str
     np.testing.assert_allclose(effect["estimate"], (moved[0] - moved[1]) / (2 * step), rtol=1e-5, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_standard_errors_of_effects_by_differentiating_everything_numerically() -> None:
     from dataclasses import replace
 

@@ -167,6 +167,7 @@ def test_model_based_covariance_is_that_of_each_binary_model(link: Any) -> None:
     assert 0.2 < correlation < 0.9
 
 
+@pytest.mark.slow
 def test_joint_covariance_by_brute_force() -> None:
     frame = clustered()
 

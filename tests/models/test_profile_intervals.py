@@ -47,6 +47,7 @@ def test_bounds_are_where_the_likelihood_has_fallen_by_the_quantile(link: Any) -
         close(2 * (fit.log_likelihood - smaller.log_likelihood), chdtri(1, 0.1), ROOT, "fall")
 
 
+@pytest.mark.slow
 def test_a_model_with_one_slope_and_models_with_nominal_and_scale_effects() -> None:
     frame = DATA["housing"]()
     design = survey.Design(frame, weight=None)
@@ -61,6 +62,7 @@ def test_a_model_with_one_slope_and_models_with_nominal_and_scale_effects() -> N
     close(ends[:, 1] - ends[:, 0], 2 * 1.96 * errors, 0.05, "width")
 
 
+@pytest.mark.slow
 def test_units_weights_and_origin_change_nothing() -> None:
     frame = DATA["ucla"]()
     one = profile_intervals(plain("ucla"))

@@ -123,6 +123,7 @@ def test_plain_and_logarithmic_distributions_agree(link: str) -> None:
     np.testing.assert_allclose(slope, LINKS[link].pdf_slope(x) * density, rtol=1e-9, atol=1e-16)
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -14,6 +14,7 @@ from survey.models.links import LINKS
 from survey.models.residuals import residual_means, residuals
 from tests.brute_force import Floats, single_stage, variance_of_total
 from tests.models.latent import LATENT
+from tests.marks import slow
 from tests.models.test_likelihood_ratio import DIFFERENCES, clustered, differences
 from tests.models.test_ordinal import FORMULA, fitted, respondents
 from tests.reference_data import close
@@ -104,6 +105,7 @@ def test_probability_scale_residuals_are_shares_below_less_shares_above() -> Non
     assert abs((weighted * found["age"]).sum()) < 1e-6 * (found["weight"] * found["age"]).sum()
 
 
+@pytest.mark.slow
 def test_mean_of_the_surrogate_is_the_probability_scale_residual() -> None:
     """E(2 U - 1 | answer) is the residual on the probability scale."""
     fit = fitted()
@@ -138,7 +140,7 @@ def brute_force_means(frame: pd.DataFrame, w: Floats, link: Any) -> Floats:
     return np.array([np.average(residual[own], weights=w[own]) for own in (frame["stype"] == s for s in levels)])
 
 
-@pytest.mark.parametrize("link", ["probit", "loglog"])
+@pytest.mark.parametrize("link", ["probit", *slow("loglog")])
 def test_means_and_their_errors_by_brute_force(link: Any) -> None:
     """They know that the model was fitted to the same schools, as does the jackknife."""
     frame = clustered()
@@ -195,6 +197,7 @@ def test_means_show_what_form_a_covariate_needs() -> None:
     assert right["conf_low"].max() < 0.02  # two of ten intervals miss the line, by little
 
 
+@pytest.mark.slow
 def test_means_of_nominal_and_scale_effects() -> None:
     """Limits of any model will do."""
     frame = respondents()

@@ -95,6 +95,7 @@ def test_effects_on_the_scale_do_not_hide_separation() -> None:
         fitted(frame, "approval ~ income", scale="~ age")
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10_000), link=st.sampled_from(list(LINKS)))
 def test_a_scale_fit_is_a_maximum_or_refused(seed: int, link: Any) -> None:

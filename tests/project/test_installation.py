@@ -77,6 +77,7 @@ def test_another_distribution_in_the_same_folder_is_refused_on_import(site: Path
     assert REMEDY in run.stdout
 
 
+@pytest.mark.slow
 def test_another_distribution_elsewhere_overwrites_nothing(site: Path, tmp_path: Path) -> None:
     install_other(tmp_path / "elsewhere")
     assert python(IMPORT, site, tmp_path / "elsewhere").stdout == f"{VERSION}\n"

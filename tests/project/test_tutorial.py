@@ -195,6 +195,7 @@ def in_r(tutorial: Executed) -> Found:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.needs_r
 def test_r_rakes_to_the_same_weights(tutorial: Executed, in_r: Found) -> None:
     weights = survey.weight_summary(tutorial["raked"])

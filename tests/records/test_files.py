@@ -152,6 +152,7 @@ assert sys.argv[1] == "with" or "pyarrow" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_results_are_the_same_without_pyarrow(tmp_path: Path) -> None:
     """Text is another type where pandas has no Arrow: no file, table or number may depend on it."""
     said = {

@@ -17,6 +17,7 @@ from survey.records.codebook import Codebook, Item, Level
 from survey.records.respondents import read_respondents, write_respondents
 from survey.records.schema import category_dtype, companion, missing_dtype
 from survey.records.writers import replacing
+from tests.marks import slow
 from tests.records.test_respondents import (
     AGE,
     AGE_GROUP,
@@ -126,7 +127,7 @@ def surveys(draw: st.DrawFn) -> tuple[Codebook, pd.DataFrame]:
     return codebook_of(ID, *items, number), pd.DataFrame(columns)
 
 
-@pytest.mark.parametrize("ending", [".csv", ".parquet", ".sav"])
+@pytest.mark.parametrize("ending", [".csv", *slow(".parquet", ".sav")])
 @given(survey=surveys())
 @settings(max_examples=40)
 def test_codes_labels_and_numbers_of_any_survey_round_trip_exactly(
@@ -146,6 +147,7 @@ def test_codes_labels_and_numbers_of_any_survey_round_trip_exactly(
             assert cells[item.name].map(answers).tolist() == shown.tolist()
 
 
+@pytest.mark.slow
 @given(survey=surveys())
 @settings(max_examples=25)
 def test_records_of_any_survey_round_trip_through_stata(

@@ -419,6 +419,7 @@ def test_ranks_of_r_depend_on_the_order_of_the_rows() -> None:
     np.testing.assert_allclose(ours, ours[0], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_ranks_of_r_are_ours_on_average() -> None:
     """In random order the expected rank of R is the weighted mid-rank."""
     rng = np.random.default_rng(20180223)

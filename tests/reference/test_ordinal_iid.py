@@ -234,6 +234,7 @@ def model_based(fit: survey.OrdinalFit, call: Callable[[survey.OrdinalFit], surv
     return np.sqrt(np.diag(jacobian @ fit.model_vcov @ jacobian.T))
 
 
+@pytest.mark.slow
 def test_predictions_of_clm(reference: Mapping[str, Any]) -> None:
     expected = reference["wine_clm_predict"]
     profiles = pd.DataFrame(expected["newdata"])
@@ -247,6 +248,7 @@ def test_predictions_of_clm(reference: Mapping[str, Any]) -> None:
     close(model_based(fit, call).reshape(4, 5), expected["result"]["se.fit"], 1e-6, "std_error")
 
 
+@pytest.mark.slow
 def test_probabilities_at_the_means_of_the_others(reference: Mapping[str, Any]) -> None:
     """`effects::Effect` sets numbers to their mean and levels to their shares; its `polr` stops early."""
     expected = reference["wvs_effects_country_gender"]["result"]

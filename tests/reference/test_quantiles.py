@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import survey
 from survey.design.replicates import ReplicateKind
+from tests.marks import slow
 from tests.quantiles_on_rows import RULES, quantile
 from tests.reference.extract import REPLICATED
 from tests.reference.test_calibration import WAYS, calibrated
@@ -58,6 +59,8 @@ REGRESSION: Mapping[str, tuple[Any, Any]] = {  # R entry -> distance, bounds
     "cal_linear_bounded": ("linear", (0.5, 1.8)),
 }
 AGES = (0.1, 0.25, 0.5, 0.75, 0.9)
+EVERY_KIND_OF_RULE = ("math", "school", "shahvaish", "hf3", "hf7")  # steps, ties, units, even places, interpolation
+OTHER_RULES = [rule for rule in RULES if rule not in EVERY_KIND_OF_RULE]
 
 
 @pytest.fixture(params=tuple(API_DESIGNS))
@@ -100,7 +103,7 @@ def test_groups(name: str) -> None:
             close(actual, numbers([row])[0], ESTIMATE, f"{group} {q}")
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*EVERY_KIND_OF_RULE, *slow(*OTHER_RULES)])
 def test_rules(name: str, rule: Any) -> None:
     """Ours are R's where no ties have unequal weights; where they have, R's are those of the rows in file order."""
     frame, design = api(name), design_of(name)
@@ -204,7 +207,7 @@ def replicate_design(
     )
 
 
-@pytest.mark.parametrize("kind", [*WOODRUFF, "quantile"])
+@pytest.mark.parametrize("kind", ["mean", "quantile", *slow(*(kind for kind in WOODRUFF if kind != "mean"))])
 @pytest.mark.parametrize("which", [*REPLICATED, *RECALIBRATED])
 def test_replicate_weights(which: str, kind: str) -> None:
     """A jackknife is refused for `interval="replication"`; its weights named a bootstrap give R's numbers."""

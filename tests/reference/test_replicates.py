@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import survey
+from tests.marks import slow
 from tests.reference_data import (
     API_DESIGNS,
     COEFFICIENT,
@@ -93,7 +94,7 @@ def from_file(name: str) -> survey.Design:
     """The design that R's replicate weights make."""
     data, kind = READ[name]
     expected = values("replicates")[name]
-    weights = pd.read_csv(shared("api") / f"repweights_{name}.csv")
+    weights = read_csv(shared("api") / f"repweights_{name}.csv")
     frame = api_for_formulas(data)
     frame = frame.assign(full=school_weights(name), high=yes_no(frame["api00"] > 700))
     frame = pd.concat([frame, weights], axis=1)
@@ -158,7 +159,7 @@ def test_calibrated_replicate_weights_of_a_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", READ)
-@pytest.mark.parametrize("link", ["logit", "probit"])
+@pytest.mark.parametrize("link", ["logit", *slow("probit")])
 def test_ordinal_regression_with_the_weights_of_a_file(name: str, link: Any) -> None:
     """The same link in every replicate; R's svyolr refits a logit whatever the link."""
     expected = values("replicates")[name]["olr_tight" if link == "logit" else "olr_probit_tight"]

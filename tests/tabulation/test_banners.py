@@ -104,6 +104,7 @@ def test_general_social_survey() -> None:
 # Properties -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", ["column", "row", "cell"])
 @settings(max_examples=25)  # each makes a dozen tables
 @given(sample=samples())

@@ -16,6 +16,7 @@ from survey.inference.independence import multiple_response, multiple_response_t
 from survey.records.items import Item, Level
 from survey.tabulation.letters import column_letters
 from tests.estimation.test_means import APPROVAL, BENEFITS, design, respondents
+from tests.marks import slow
 from tests.reference.test_anes2020 import respondents as anes
 from tests.reference_data import (
     ESTIMATE,
@@ -119,6 +120,7 @@ def test_attitude_by_degree_with_a_net(year: int) -> None:
 # Properties -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=40)  # each makes five tables
 @given(sample=samples())
 def test_nested_columns_are_domains(sample: Sample) -> None:
@@ -132,7 +134,7 @@ def test_nested_columns_are_domains(sample: Sample) -> None:
         np.testing.assert_array_equal(column["shown"], alone["shown"])
 
 
-@pytest.mark.parametrize("share", ["column", "row", "cell"])
+@pytest.mark.parametrize("share", ["row", *slow("column", "cell")])
 @given(sample=samples())
 def test_a_total_comes_first_and_changes_nothing_else(share: Any, sample: Sample) -> None:
     drawn = sample.design()

@@ -18,6 +18,7 @@ import survey
 from survey import tables
 from survey.tabulation.suppression import Grid, Suppression, suppress
 from tests.estimation.test_means import BENEFITS
+from tests.marks import slow
 from tests.tables.test_tables import cells
 
 loose: Any = survey  # without types: some calls are wrong on purpose
@@ -164,7 +165,7 @@ def nothing_small_is_left(table: survey.Table, protected: survey.Table, min_coun
             assert not ((shown >= 1) & (shown < min_count)).any()
 
 
-@pytest.mark.parametrize("share", ["column", "row", "cell"])
+@pytest.mark.parametrize("share", ["column", *slow("row", "cell")])
 @EXAMPLES
 @given(counts=tables_of_counts(), weights=st.booleans(), total=st.booleans(), with_nets=st.booleans())
 def test_nothing_can_be_worked_out(
@@ -206,6 +207,7 @@ def test_nothing_can_be_worked_out_of_a_topline(counts: NDArray[np.int64], weigh
     check(reader, float(frame["w"].min()))
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(counts=tables_of_counts(), seed=st.integers(0, 100), with_nets=st.booleans())
 def test_tables_of_one_question_do_not_betray_each_other(counts: NDArray[np.int64], seed: int, with_nets: bool) -> None:
@@ -226,6 +228,7 @@ def test_tables_of_one_question_do_not_betray_each_other(counts: NDArray[np.int6
     check(reader, 1.0)
 
 
+@pytest.mark.slow
 @EXAMPLES
 @given(seed=st.integers(0, 10_000), n=st.integers(60, 300))
 def test_options_are_protected_with_those_who_did_not_choose_them(seed: int, n: int) -> None:

@@ -238,7 +238,7 @@ def front(summaries: Sequence[str]) -> list[str]:
         "(sections that say so: 4.1.1) and `ordinal` 2022.11; `tests/reference/README.md` says how they were made. "
         "Sections on ANES 2020, GSS, the online polls, other calibrations and R's own replicate weights use files "
         "that are not redistributed here; where they are absent, this page keeps the values computed last. "
-        "`tests/reference/test_validation_page.py` fails where a difference exceeds what is allowed.",
+        "`tests/reference/test_every_entry.py` fails where a difference exceeds what is allowed.",
         "",
         f"## {SUMMARY}",
         "",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import survey
 from tests import brute_force as rows
+from tests.marks import slow
 from tests.test_properties import VANISHING, Sample, margin_indicators, samples
 
 MET = 1e-9  # relative: ten times the tolerance of the iteration
@@ -159,7 +160,7 @@ def auxiliaries(frame: pd.DataFrame) -> NDArray[np.float64]:
     return np.column_stack([margin_indicators(frame), frame["z"].to_numpy()])
 
 
-@pytest.mark.parametrize("distance", ["linear", "raking", "logit"])
+@pytest.mark.parametrize("distance", ["linear", *slow("raking", "logit")])
 @settings(max_examples=40)
 @given(sample=samples(), seed=st.integers(0, 1000), in_domain=st.booleans())
 def test_totals_are_met_and_variances_use_the_residuals(
@@ -250,6 +251,7 @@ def test_margins_that_repeat_each_other_do_no_harm() -> None:
     np.testing.assert_allclose(survey.mean(made, "x").std_error, survey.mean(post, "x").std_error, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", ["linear", "raking", "logit"])
 @settings(max_examples=40)
 @given(sample=samples(), seed=st.integers(0, 1000))

@@ -187,6 +187,7 @@ def possible(table: np.ndarray, wanted: np.ndarray) -> bool:
     return bool(linprog(np.zeros(table.shape[1]), A_eq=table, b_eq=wanted, method="highs").status == 0)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(case=cases())
 def test_there_is_an_explanation_exactly_where_raking_fails(
@@ -228,6 +229,7 @@ def test_there_is_an_explanation_exactly_where_raking_fails(
             assert -most.fun < PROGRAM
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_no_other_targets_are_nearer(case: tuple[survey.Design, dict[str, dict[str, float]]], seed: int) -> None:
@@ -243,6 +245,7 @@ def test_no_other_targets_are_nearer(case: tuple[survey.Design, dict[str, dict[s
     assert roomy >= found.change - PROGRAM
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_margins_that_some_weights_have_are_feasible(

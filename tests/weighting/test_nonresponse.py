@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import survey
 from survey.weighting.steps import recalibrate
 from tests import brute_force as rows
+from tests.marks import slow
 from tests.test_properties import VANISHING, Sample, samples
 
 STEP = 1e-5  # of a respondent's weight, for derivatives by central differences
@@ -115,7 +116,7 @@ def derivatives(made: survey.Design, y: np.ndarray, inside: np.ndarray) -> np.nd
     return slopes
 
 
-@pytest.mark.parametrize("then", ["nothing", "linear", "poststratify", "twice"])
+@pytest.mark.parametrize("then", ["nothing", *slow("linear", "poststratify", "twice")])
 @settings(max_examples=40)
 @given(sample=samples(), seed=st.integers(0, 1000), in_domain=st.booleans())
 def test_the_variance_is_that_of_the_derivatives(then: str, sample: Sample, seed: int, in_domain: bool) -> None:
@@ -150,6 +151,7 @@ def test_the_variance_is_that_of_the_derivatives(then: str, sample: Sample, seed
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["JKn", "bootstrap"])
 def test_replicates_agree_with_linearization(kind: Any) -> None:
     """Also what the usual wrong way gives: adjusted weights that are taken for given ones."""

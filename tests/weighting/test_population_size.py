@@ -10,6 +10,7 @@ import pytest
 
 import survey
 from tests.brute_force import in_counts, single_stage, variance_of_total
+from tests.marks import slow
 from tests.reference_data import close
 
 STEP = 1e-4  # change of the logarithm of a PSU's weights
@@ -69,7 +70,7 @@ def errors(frame: pd.DataFrame, estimates: Callable[[pd.DataFrame], np.ndarray])
     return np.sqrt(np.diag(variance_of_total(moved, [stage])))
 
 
-@pytest.mark.parametrize("weigh", [linear, with_a_total, twice, counted_first, post_stratified])
+@pytest.mark.parametrize("weigh", [linear, *slow(with_a_total, twice, counted_first, post_stratified)])
 def test_linearization_is_the_derivative_of_the_whole_procedure(
     weigh: Callable[[survey.Design], survey.Design],
 ) -> None:

@@ -117,6 +117,7 @@ def kept_sum(influence: np.ndarray, ratio: np.ndarray, sharers: np.ndarray) -> n
     return kept
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(sample=samples(), in_domain=st.booleans(), first=st.booleans())
 def test_variances_know_the_ratios_and_the_sum(sample: Sample, in_domain: bool, first: bool) -> None:
@@ -173,6 +174,7 @@ def test_replicates_are_trimmed_by_the_same_ratios() -> None:
         survey.replicate(survey.trim(design([9.0, 9.0, 9.0, 1.0]), upper=8.0), kind="JK1")
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(sample=samples())
 def test_linearization_is_the_derivative_of_the_replicates(sample: Sample) -> None:
@@ -211,6 +213,7 @@ def test_a_known_population_size_stays_known() -> None:
         assert size.std_error[0] < VANISHING * 1200
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(sample=samples(), share=st.floats(0.85, 0.97))
 def test_margins_and_caps_hold_together(sample: Sample, share: float) -> None:
