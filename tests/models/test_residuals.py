@@ -13,8 +13,8 @@ import survey
 from survey.models.links import LINKS
 from survey.models.residuals import residual_means, residuals
 from tests.brute_force import Floats, single_stage, variance_of_total
-from tests.models.latent import LATENT
 from tests.marks import slow
+from tests.models.latent import LATENT
 from tests.models.test_likelihood_ratio import DIFFERENCES, clustered, differences
 from tests.models.test_ordinal import FORMULA, fitted, respondents
 from tests.reference_data import close
