@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -304,7 +304,7 @@ class _Finder:
         """Sign of the trends of one answer minus another, over the groups of several variables."""
         first, second = (self.study.design.frame[name].cat.codes.astype(np.float64) for name in rule["gap"])
         known = self.study.design.frame[list(rule["gap"])].notna().all(axis=1)
-        design = with_column(self.study.design, "gap", (first - second).where(known))
+        design = self.study.design.with_columns(gap=(first - second).where(known))
         directions = []
         for variable in rule["by"]:
             row = last_against_first(design, "gap", variable)
@@ -358,11 +358,6 @@ def last_against_first(design: Design, column: str, variable: str) -> pd.Series[
     weights = np.zeros((1, k))
     weights[0, [0, -1]] = -1.0, 1.0
     return means.contrast(weights, [variable]).tidy().iloc[0]
-
-
-def with_column(design: Design, name: str, values: pd.Series[Any]) -> Design:
-    """The design with another column beside its answers."""
-    return replace(design, data=design.frame.assign(**{name: values}))
 
 
 def _direction(difference: pd.Series[Any], note: str) -> Found:

@@ -65,9 +65,9 @@ TEST_COLUMNS: Mapping[str, str] = MappingProxyType(
 
 
 def gives_copies(*names: str) -> Callable[[type[Result]], type[Result]]:
-    """Make frames and series that a frozen dataclass with slots holds safe: whoever asks for one gets a copy of it.
+    """Make what a frozen dataclass with slots holds safe: whoever asks for it gets a copy.
 
-    The copies are lazy, as pandas copies on write.
+    Frames and series, alone or in a tuple, are copied lazily, as pandas copies on write; a dictionary is copied whole.
     """
 
     def protect(cls: type[Result]) -> type[Result]:
@@ -80,11 +80,10 @@ def gives_copies(*names: str) -> Callable[[type[Result]], type[Result]]:
 
 
 def _copying(slot: Any) -> Callable[[object], Any]:
-    """Getter of a slot that gives a copy of its frame or series."""
+    """Getter of a slot that gives a copy of what it holds."""
 
     def copied(held: object) -> Any:
-        value = slot.__get__(held, type(held))
-        return value.copy(deep=False) if isinstance(value, pd.DataFrame | pd.Series) else value
+        return _copy_of(slot.__get__(held, type(held)))
 
     return copied
 
@@ -112,6 +111,15 @@ def rows_at(frame: pd.DataFrame, position: IntArray, names: Iterable[str] | None
 def _arrays(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, ExtensionArray]:
     """Columns of a frame without its index, which pandas would compare with that of the new frame."""
     return {name: frame[name].array for name in names}
+
+
+def _copy_of(value: Any) -> Any:
+    """A copy of a frame, a series, a tuple of these or a dictionary; anything else as it is."""
+    if isinstance(value, pd.DataFrame | pd.Series):
+        return value.copy(deep=False)
+    if isinstance(value, tuple):
+        return tuple(map(_copy_of, value))
+    return dict(value) if isinstance(value, dict) else value
 
 
 def as_odds_ratios(tidy: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from analysis.study import Study
-from analysis.verdicts import with_column
 from survey import Design, EstimationError, ModelComparison, compare_models
 
 
@@ -84,6 +83,4 @@ def split(design: Design, name: str, rule: Mapping[str, Any]) -> Design:
     divided = first == rule["answer"]
     joined = first.where(~divided, f"{rule['answer']}, " + further)
     levels = rule["levels"]
-    return with_column(
-        design, name, pd.Series(pd.Categorical(joined.map(levels), list(levels.values())), index=frame.index)
-    )
+    return design.with_columns(**{name: pd.Categorical(joined.map(levels), list(levels.values()))})

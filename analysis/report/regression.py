@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.study import Study
-from analysis.verdicts import with_column
 from survey import (
     Design,
     EstimationError,
@@ -76,11 +75,7 @@ def merged(design: Design, outcome: str, steps: Mapping[str, Sequence[str]]) -> 
     """The design with a column of the outcome whose answers are merged as `steps` says, lowest first."""
     into = {answer: step for step, answers in steps.items() for answer in answers}
     answers = design.frame[outcome].astype(object).map(into)
-    return with_column(
-        design,
-        STEPS,
-        pd.Series(pd.Categorical(answers, list(steps), ordered=True), index=design.frame.index),
-    )
+    return design.with_columns(**{STEPS: pd.Categorical(answers, list(steps), ordered=True)})
 
 
 def _parallel(study: Study, fit: OrdinalFit) -> tuple[TestResult | None, str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from survey.design.calibrations import Calibration
 from survey.design.cells import CalibrationCells, Cells
 from survey.design.codes import code_values, compress, joint_codes, margin_codes, mixed_radix, sum_by_code
-from survey.design.design import Design, LonelyDomain, LonelyPSU, check_design
+from survey.design.design import Design, LonelyDomain, LonelyPSU, check_design, with_state
 from survey.design.grouping import Missing, collapse
 from survey.design.replicates import ReplicateKind, Replicates
 from survey.design.stages import Stage
@@ -29,4 +29,5 @@ __all__ = [
     "margin_codes",
     "mixed_radix",
     "sum_by_code",
+    "with_state",
 ]

@@ -9,10 +9,12 @@ from typing import Literal
 import pandas as pd
 
 from survey.arrays import BoolArray, FloatArray
+from survey.tidy import gives_copies
 
 StepMethod = Literal["rake", "poststratify", "calibrate", "trim", "nonresponse"]
 
 
+@gives_copies("targets", "totals")
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
     """One step of weighting: what the weights were tied to, and how.

@@ -38,7 +38,8 @@ def as_pandas(data: Any) -> pd.DataFrame:
     if not data.columns.is_unique:
         twice = sorted(set(data.columns[data.columns.duplicated()]))
         raise DesignError(f"`data` must have unique column names; found twice: {twice}. Rename one of each.")
-    frame: pd.DataFrame = data.copy(deep=False)
+    # In depth: a lazy copy shares its buffers with whoever writes through `.array`, or to what the table was made of.
+    frame: pd.DataFrame = data.copy(deep=True)
     return frame
 
 
@@ -118,3 +119,51 @@ def weights_of(frame: pd.DataFrame, name: str, argument: str = "weight") -> Floa
     if not weights.any():
         raise DesignError(f"`{argument}` must be positive for someone; {name!r} is zero in all {weights.size} rows.")
     return weights
+
+
+def with_values(frame: pd.DataFrame, columns: Mapping[str, Any], *, in_use: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with added or replaced columns.
+
+    Parameters
+    ----------
+    columns : name -> values by row, one value, or a function of the frame that gives either.
+    in_use : columns that must stay as they are, and what each one is to the design.
+
+    Raises
+    ------
+    DesignError : a column in use, or values that do not fit the rows.
+    """
+    for name, given in columns.items():
+        if name in in_use:
+            raise DesignError(
+                f"`with_columns` must leave alone what the design was made of; {name!r} is {in_use[name]}. Give the "
+                "new column another name, or make the design anew with survey.Design."
+            )
+        values = given(frame.copy(deep=False)) if callable(given) else given
+        frame = frame.assign(**{name: _by_row(values, name, frame.index)})
+    return frame
+
+
+def _by_row(values: Any, name: str, index: pd.Index[Any]) -> Any:
+    """Values of a new column, as a Series of its own; one value stays what it is."""
+    if isinstance(values, pd.Series):
+        if not values.index.equals(index):
+            raise DesignError(
+                f"`{name}` must have the index of the data, row for row; it has another one, as a sorted or merged "
+                "table has. Make it from `design.frame`, or pass an array in the order of the rows."
+            )
+        return values.copy(deep=True)
+    if pd.api.types.is_scalar(values):
+        return values
+    if not isinstance(values, list | tuple | np.ndarray | pd.Index | pd.api.extensions.ExtensionArray):
+        raise DesignError(
+            f"`{name}` must be one value, or one for each row as an array, a list or a Series; got "
+            f"{type(values).__name__}. Convert it first."
+        )
+    shape = getattr(values, "shape", (len(values),))
+    if shape != (len(index),):
+        raise DesignError(
+            f"`{name}` must have one value for each of the {len(index)} rows; got the shape {shape}. Make it from "
+            "`design.frame`."
+        )
+    return pd.Series(values, index=index, copy=True)

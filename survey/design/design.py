@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from survey.arguments import check_choice, check_kind, check_switch
-from survey.arrays import BoolArray, FloatArray
+from survey.arrays import BoolArray, FloatArray, make_read_only
 from survey.design.calibrations import Calibration
-from survey.design.columns import as_pandas, check_name, check_stages, names_of, weights_of
+from survey.design.columns import as_pandas, check_name, check_stages, names_of, weights_of, with_values
 from survey.design.domains import rows_inside
 from survey.design.replicates import ReplicateKind, Replicates, check_replicates, scales_of
 from survey.design.stages import Stage, stages_of
@@ -21,12 +21,17 @@ from survey.tidy import gives_copies
 
 LonelyPSU = Literal["fail", "adjust", "average", "certainty", "remove"]
 LonelyDomain = Literal["keep", "adjust"]
+STATE = frozenset({"data", "calibrations", "replicates", "in_domain", "lonely_psu", "lonely_domain"})
 
 
 @gives_copies("data")
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
     """A sample and how it was drawn; every estimate starts from one.
+
+    A design does not change, and cannot be changed: what is worked out of its columns would no longer agree with
+    them. `domain`, `with_columns` and the functions that weight or replicate give new designs, and
+    `dataclasses.replace` is refused. Nothing that happens to the data it was made of reaches it.
 
     Parameters
     ----------
@@ -75,15 +80,20 @@ class Design:
     nest: bool = False
     lonely_psu: LonelyPSU = "fail"
     lonely_domain: LonelyDomain = "keep"
-    stages: tuple[Stage, ...] = field(default=(), kw_only=True, repr=False)
-    base_weights: FloatArray = field(default_factory=lambda: np.empty(0), kw_only=True, repr=False)
-    calibrations: tuple[Calibration, ...] = field(default=(), kw_only=True, repr=False)
-    replicates: Replicates | None = field(default=None, kw_only=True, repr=False)
-    in_domain: BoolArray | None = field(default=None, kw_only=True, repr=False)
+    stages: tuple[Stage, ...] = field(init=False, repr=False)
+    base_weights: FloatArray = field(init=False, repr=False)
+    calibrations: tuple[Calibration, ...] = field(default=(), init=False, repr=False)
+    replicates: Replicates | None = field(default=None, init=False, repr=False)
+    in_domain: BoolArray | None = field(default=None, init=False, repr=False)
+    _sealed: bool = field(default=False, kw_only=True, repr=False)  # True once made: `replace` hands it on
 
     def __post_init__(self) -> None:
-        if self.stages:
-            return  # made by `replace` from a design that was checked
+        if self._sealed:
+            raise DesignError(
+                "`dataclasses.replace` cannot change a design: weights, strata, PSUs, domain and steps of weighting "
+                "were worked out of what it was made with. Make a new one with survey.Design(frame, ...) and weight "
+                "it again, restrict it with .domain(), or add columns with .with_columns()."
+            )
         frame = as_pandas(self.data)
         self._check_rules()
         check_name(self.weight, "weight")
@@ -107,10 +117,18 @@ class Design:
             )
         else:
             base_weights = 1.0 / probability
-        base_weights.flags.writeable = False
-        object.__setattr__(self, "data", frame)
-        object.__setattr__(self, "stages", stages)
-        object.__setattr__(self, "base_weights", base_weights)
+        for name, value in (("data", frame), ("stages", stages), ("base_weights", base_weights), ("_sealed", True)):
+            object.__setattr__(self, name, value)
+        make_read_only(self)
+
+    def __copy__(self) -> Design:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Design:
+        return self  # nothing in it can change
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _assembled, ({entry.name: getattr(self, entry.name) for entry in fields(self)},)
 
     def _check_rules(self) -> None:
         """Raise unless the rules of the design are ones that it can have."""
@@ -232,11 +250,11 @@ class Design:
         frame = design.frame  # once: each time it is a copy
         columns = [weights_of(frame, name, "replicates") for name in names]
         factor, factors = scales_of(kind, len(names), rho=rho, scale=scale, rscales=rscales)
-        given = Replicates(kind=kind, weights=np.column_stack(columns), scale=factor, rscales=factors, mse=mse)
+        given = Replicates(
+            kind=kind, weights=np.column_stack(columns), scale=factor, rscales=factors, mse=mse, columns=tuple(names)
+        )
         check_replicates(given.weights, design.base_weights, design.data.index)
-        given.weights.flags.writeable = False
-        given.rscales.flags.writeable = False
-        return replace(design, replicates=given)
+        return with_state(design, replicates=given)
 
     def domain(self, condition: str | pd.Series[bool] | BoolArray) -> Design:
         """Restrict estimates to a domain; its complement keeps its rows, with weight zero.
@@ -264,8 +282,67 @@ class Design:
                 f"`condition` must hold for someone; {tested} is true for no respondent with a positive "
                 "weight. Check the spelling of its levels."
             )
-        inside.flags.writeable = False
-        return replace(self, in_domain=inside)
+        return with_state(self, in_domain=inside)
+
+    def with_columns(self, /, **columns: Any) -> Design:
+        """The same design with added or replaced columns, such as recoded answers.
+
+        Weights, strata, PSUs, domain, steps of weighting and replicates stay as they are.
+
+        Parameters
+        ----------
+        columns : name -> values: one for each row (an array, a list, a Series with the index of the data), one for all
+            rows, or a function that makes either of the frame, as in `pandas.DataFrame.assign`. A function sees the
+            columns before it. A domain stays what it was, also where a column that it was made of is replaced.
+
+        Returns
+        -------
+        A new design; this one keeps its columns.
+
+        Raises
+        ------
+        DesignError : a column that the design was made of or weighted by, another number of values than rows, or a
+            Series with another index.
+
+        Examples
+        --------
+        >>> design = design.with_columns(older=lambda frame: frame["age"] >= 65)
+        >>> survey.mean(design, "older")
+        """
+        return with_state(self, data=with_values(self.frame, columns, in_use=self._columns_in_use()))
+
+    def _columns_in_use(self) -> dict[str, str]:
+        """Columns that the design was made of or weighted by, and what each one is."""
+        steps = {name: f"a variable of {step.method!r}" for step in self.calibrations for name in step.variables}
+        replicated = () if self.replicates is None else self.replicates.columns
+        named = {"fpc": self.fpc, "ssu": self.ssu, "psu": self.psu, "strata": self.strata, "weight": self.weight}
+        made_of = {name: f"its `{argument}`" for argument, given in named.items() for name in names_of(given, argument)}
+        return steps | dict.fromkeys(replicated, "one of its `replicates`") | made_of
+
+
+def with_state(design: Design, **state: Any) -> Design:
+    """The same sample in another state: the one way by which the package makes a design of a design.
+
+    Parameters
+    ----------
+    state : of `data` (the same rows in the same order, the columns of the design untouched), `calibrations`,
+        `replicates`, `in_domain`, `lonely_psu` and `lonely_domain`; whoever calls has made them agree with the rest.
+    """
+    unknown = sorted(set(state) - STATE)
+    if unknown:
+        raise DesignError(
+            f"`state` must be of {', '.join(sorted(STATE))}; got {', '.join(unknown)}. Make a new design."
+        )
+    return _assembled({entry.name: getattr(design, entry.name) for entry in fields(design)} | state)
+
+
+def _assembled(values: dict[str, Any]) -> Design:
+    """A design of all that it holds, as one that was checked hands it on."""
+    design = object.__new__(Design)
+    for name, value in values.items():
+        object.__setattr__(design, name, value)
+    make_read_only(design)
+    return design
 
 
 def check_design(design: object) -> None:

@@ -35,6 +35,7 @@ class Replicates:
     before : (n_rows, R) weights before the steps of weighting that they were given here; None where there are none.
         Steps such as raking are not linear: they make columns that are independent of each other out of ones that are
         not, and add nothing to what the replicates know.
+    columns : the columns of the data that they were read from; none where they were made here.
     """
 
     kind: ReplicateKind
@@ -43,6 +44,7 @@ class Replicates:
     rscales: FloatArray
     mse: bool
     before: FloatArray | None = None
+    columns: tuple[str, ...] = ()
 
     def df(self, rows: IntArray | BoolArray) -> float:
         """Degrees of freedom on some rows: the rank of the weights before any step of weighting, minus 1."""

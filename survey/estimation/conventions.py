@@ -11,7 +11,7 @@ import pandas as pd
 
 from survey.arguments import as_name, by_names, check_choice
 from survey.arrays import FloatArray
-from survey.design import Design, LonelyDomain, check_design
+from survey.design import Design, LonelyDomain, check_design, with_state
 from survey.errors import EstimationError
 from survey.estimation.estimate import Estimate
 from survey.estimation.intervals import proportion_interval, t_interval
@@ -177,7 +177,7 @@ class _Request:
         """Estimates by one convention."""
         refused = convention.lonely_psu == "refused" and self.lonely
         rule = "certainty" if convention.lonely_psu == "refused" else convention.lonely_psu
-        design = replace(self.design, lonely_psu=rule, lonely_domain=convention.lonely_domain)
+        design = with_state(self.design, lonely_psu=rule, lonely_domain=convention.lonely_domain)
         estimates = self._estimate(design, convention.quantile_rule)
         unknown = refused or convention.interval == "none"
         std_error = np.full(estimates.df.size, np.nan) if unknown else estimates.std_error

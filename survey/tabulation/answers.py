@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survey.arrays import BoolArray
-from survey.design import Cells, Design, check_design
+from survey.design import Cells, Design, check_design, with_state
 from survey.errors import EstimationError, did_you_mean, shown
 from survey.estimation import Terms, is_chosen, is_numeric, level_indicators
 from survey.records import Item
@@ -118,7 +118,7 @@ def with_reasons(design: Design, asked: Question) -> tuple[Design, Question]:
         categories=[*answers.cat.categories, *labels],
         ordered=answers.cat.ordered,
     )
-    return replace(design, data=frame.assign(**{name: combined})), replace(asked, reasons=tuple(labels))
+    return with_state(design, data=frame.assign(**{name: combined})), replace(asked, reasons=tuple(labels))
 
 
 def answers(cells: Cells, asked: Question) -> tuple[Terms, list[str]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from survey.arguments import check_choice
 from survey.arrays import FloatArray, IntArray
-from survey.design import Design, ReplicateKind, Replicates, Stage, check_design
+from survey.design import Design, ReplicateKind, Replicates, Stage, check_design, with_state
 from survey.errors import DesignError, shown
 from survey.weighting.steps import recalibrate
 
@@ -90,7 +88,7 @@ def replicate(
         mse=mse,
         before=before if design.calibrations else None,
     )
-    return replace(design, replicates=replicated)
+    return with_state(design, replicates=replicated)
 
 
 def _check_arguments(design: Design, kind: ReplicateKind, rho: float | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from survey.arrays import FloatArray
-from survey.design import Calibration, Design
+from survey.design import Calibration, Design, with_state
 from survey.errors import CalibrationError
 
 REPLICATE_ITERATIONS = 2000  # a replicate may need many more passes than the sample it was drawn from
@@ -15,14 +15,12 @@ REPLICATE_ITERATIONS = 2000  # a replicate may need many more passes than the sa
 
 def add_step(design: Design, step: Calibration) -> Design:
     """The design with the weights of a step and its record; replicate weights take the step as well."""
-    step.after.flags.writeable = False
     replicates = design.replicates
     if replicates is not None:
         adjusted = recalibrate(step, replicates.weights)
-        adjusted.flags.writeable = False
         before = replicates.weights if replicates.before is None else replicates.before
         replicates = replace(replicates, weights=adjusted, before=before)
-    return replace(design, calibrations=(*design.calibrations, step), replicates=replicates)
+    return with_state(design, calibrations=(*design.calibrations, step), replicates=replicates)
 
 
 def recalibrate(step: Calibration, weights: FloatArray) -> FloatArray:

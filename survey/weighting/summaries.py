@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from survey.arrays import FloatArray
-from survey.design import Design, check_design, sum_by_code
+from survey.design import Design, check_design, sum_by_code, with_state
 from survey.weighting.margins import Margins, Target, checked_margins
 
 
@@ -97,7 +95,7 @@ def margin_table(design: Design, targets: Margins) -> pd.DataFrame:
     """
     check_design(design)
     # Whole margins against the weights in use: in a domain the shares are those of the domain.
-    whole = replace(design, in_domain=None)
+    whole = with_state(design, in_domain=None)
     tables = [_margin_rows(target, design.weights) for target in checked_margins(whole, targets, "targets")]
     return pd.concat(tables, ignore_index=True)
 

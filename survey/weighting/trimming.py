@@ -10,7 +10,7 @@ import numpy as np
 
 from survey.arguments import check_choice
 from survey.arrays import BoolArray, FloatArray
-from survey.design import Calibration, Design, check_design
+from survey.design import Calibration, Design, check_design, with_state
 from survey.errors import CalibrationError
 from survey.weighting.auxiliaries import on_cells
 from survey.weighting.feasibility import Bounds, cell_limits, explain
@@ -95,7 +95,7 @@ def trim_and_rake(
     if isinstance(cycles, bool) or not isinstance(cycles, int | np.integer) or cycles < 1:
         raise CalibrationError(f"`cycles` must be at least 1; got {cycles!r}.")
     base = design.full_weights
-    single = replace(design, replicates=None)  # replicates take the two steps once, at the end
+    single = with_state(design, replicates=None)  # replicates take the two steps once, at the end
     raked = _raked(single, margins)
     factor = np.ones_like(base)
     step: Calibration | None = None

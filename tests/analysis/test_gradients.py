@@ -81,7 +81,7 @@ def test_a_model_that_cannot_be_fitted_has_a_reason(study: Study) -> None:
     frame = study.design.frame
     lone = frame["fairness"].where(frame["approval"] != "Strongly disapprove", "Strongly disagree")
     alone = lone.where((frame["approval"] == "Strongly disapprove") | (lone != "Strongly disagree"))
-    separated = replace(study, design=replace(study.design, data=frame.assign(fairness=alone)))
+    separated = replace(study, design=study.design.with_columns(fairness=alone))
     made, reason = gradients(separated)
     assert made is None
     assert reason is not None

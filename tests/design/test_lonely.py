@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -163,16 +162,17 @@ def test_covariances_between_domains_are_covariances() -> None:
 
 def test_all_strata_with_one_psu() -> None:
     frame = pd.DataFrame({"h": list("aabb"), "psu": [1, 1, 2, 2], "y": [1.0, 2.0, 4.0, 8.0]})
-    design = survey.Design(frame, strata="h", psu="psu", lonely_psu="average")
+    rules: tuple[Any, ...] = ("fail", *RULES)
+    design = {rule: survey.Design(frame, strata="h", psu="psu", lonely_psu=rule) for rule in rules}
     with pytest.raises(
         survey.LonelyPSUError, match='`lonely_psu`="average" needs a stratum with two PSUs; all 2 have one'
     ):
-        survey.mean(design, "y")
-    centred = survey.total(replace(design, lonely_psu="adjust"), "y").std_error[0]
+        survey.mean(design["average"], "y")
+    centred = survey.total(design["adjust"], "y").std_error[0]
     np.testing.assert_allclose(centred**2, (3 - 7.5) ** 2 + (12 - 7.5) ** 2)
-    assert survey.mean(replace(design, lonely_psu="certainty"), "y").std_error[0] == 0
+    assert survey.mean(design["certainty"], "y").std_error[0] == 0
     with pytest.raises(survey.LonelyPSUError, match="2 of 2 have one: 'a', 'b'"):
-        survey.mean(replace(design, lonely_psu="fail"), "y")
+        survey.mean(design["fail"], "y")
 
 
 def test_a_lonely_unit_at_the_second_stage() -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import survey
+from survey.design import with_state
 from tests.marks import slow
 from tests.reference_data import (
     API_DESIGNS,
@@ -87,7 +88,7 @@ def school_weights(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
 def with_rank_after_weighting(design: survey.Design) -> survey.Design:
     """The design with R's degrees of freedom: the rank of the replicate weights after raking, for what rests on it."""
     assert design.replicates is not None
-    return replace(design, replicates=replace(design.replicates, before=None))
+    return with_state(design, replicates=replace(design.replicates, before=None))
 
 
 def from_file(name: str) -> survey.Design:
