@@ -261,9 +261,12 @@ class Design:
 
         Parameters
         ----------
-        condition : expression over the columns, as for `pandas.DataFrame.query`, or a Boolean value per
-            row. A row that lacks a value of any column in the expression is outside, whatever the comparison
-            (`isna()` and `notna()` aside).
+        condition : expression over the columns, or a Boolean value per row. An expression is written as for
+            `pandas.DataFrame.query` and may hold names of columns (between backticks where they are no words), numbers,
+            text, comparisons, `in` and `not in` with a list, `and`, `or`, `not`, `& | ~`, arithmetic, `.isna()` and
+            `.notna()`; it is read by the package and never run as code. A row is inside if the expression is True
+            whatever its missing values were, by Kleene's logic: `age > 30` is unknown where `age` is missing,
+            `age > 30 or income.isna()` is not where income is missing too.
 
         Returns
         -------
@@ -271,7 +274,12 @@ class Design:
 
         Raises
         ------
-        DesignError : the condition cannot be evaluated, is not Boolean, or no respondent meets it.
+        DesignError : the condition cannot be read, compares a column with a text or level that it does not have, is not
+            Boolean, or no respondent meets it.
+
+        Examples
+        --------
+        >>> design.domain("18 <= age < 30 and region in ['East', 'West']")
         """
         inside = rows_inside(self.frame, condition)
         if self.in_domain is not None:

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "survey"
 
 # From bottom to top: a room imports only from rooms before it, and a file only from files before it in its room.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "": ("errors", "installation", "arrays", "tidy", "arguments", "printing", "console"),
+    "": ("errors", "installation", "arrays", "tidy", "arguments", "expressions", "printing", "console"),
     "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
     "tables": ("pandoc", "workbook", "layout", "shares", "models"),
     "records": (
@@ -22,7 +22,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("decoding", "encoding", "derived", "writers", "checks", "respondents"),
     ),
     "design": (
-        *("codes", "stages", "columns", "replicates", "domains", "calibrations", "design", "cells", "grouping"),
+        *(
+            "codes",
+            "stages",
+            "columns",
+            "replicates",
+            "conditions",
+            "operands",
+            "domains",
+            "calibrations",
+            "design",
+            "cells",
+            "grouping",
+        ),
     ),
     "weighting": (
         *("margins", "auxiliaries", "programs", "contradictions", "feasibility", "steps", "summaries"),
