@@ -165,13 +165,17 @@ def calculated(function: Callable[..., Any], *operands: Operand) -> Operand:
 def _as_float(operand: Operand) -> Any:
     """Numbers in double precision, where that is exact."""
     values = np.asarray(operand.values)
-    if values.dtype.kind in "iu" or isinstance(operand.values, int):
-        known = np.where(operand.known, operand.values, 0)
-        if known.size and max(int(known.max()), -int(known.min())) > LARGEST_EXACT:
-            raise Mismatch(
-                f"calculates with whole numbers beyond {LARGEST_EXACT:,}, which would be rounded",
-                "Compare them as they are, or make a column of what is calculated.",
-            )
+    whole: list[int] = []
+    if isinstance(operand.values, int):
+        whole = [operand.values]
+    elif values.dtype.kind in "iu" and np.any(operand.known):
+        known = values[operand.known]
+        whole = [int(known.min()), int(known.max())]
+    if any(abs(value) > LARGEST_EXACT for value in whole):
+        raise Mismatch(
+            f"calculates with whole numbers beyond {LARGEST_EXACT:,}, which would be rounded",
+            "Compare them as they are, or make a column of what is calculated.",
+        )
     return values.astype(np.float64)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from survey.errors import EstimationError, did_you_mean, some
+from survey.expressions import cut
+from survey.models.expressions import check_formula
 
 if TYPE_CHECKING:
     from formulaic import Formula
@@ -20,7 +22,8 @@ def outcome_name(formula: str) -> str:
     names = [str(factor.expr) for term in left for factor in term.factors]
     if len(names) != 1 or not is_plain(left):
         raise EstimationError(
-            f"`formula` must have one column left of the ~; got {formula!r}. Compute the outcome as a column first."
+            f"`formula` must have one column left of the ~; got {cut(formula)!r}. Compute the outcome as a column "
+            "first."
         )
     return names[0]
 
@@ -36,14 +39,15 @@ def sides(formula: str) -> tuple[Formula, Formula]:
             "then the design."
         )
     try:
+        check_formula(formula, "formula")
         parsed = Formula(formula)
     except FormulaicError as error:
         raise EstimationError(
-            f'`formula` must be written as "outcome ~ a + b"; {formula!r}: {first_line(error)}. Names with blanks go '
-            "between backticks."
+            f'`formula` must be written as "outcome ~ a + b"; {cut(formula)!r}: {first_line(error)}. Names with blanks '
+            "go between backticks."
         ) from error
     if not hasattr(parsed, "lhs"):
-        raise EstimationError(f'`formula` must be written as "outcome ~ a + b"; {formula!r} has no outcome.')
+        raise EstimationError(f'`formula` must be written as "outcome ~ a + b"; {cut(formula)!r} has no outcome.')
     return parsed.lhs, parsed.rhs
 
 
@@ -59,23 +63,26 @@ def one_sided(formula: object, argument: str) -> str:
 
     text = formula.strip() if isinstance(formula, str) else ""
     if not text.startswith("~"):
-        raise EstimationError(f'`{argument}` must be a formula without outcome, as "~ age + income"; got {formula!r}.')
+        raise EstimationError(
+            f'`{argument}` must be a formula without outcome, as "~ age + income"; got {cut(repr(formula))}.'
+        )
     try:
+        check_formula(text, argument)
         terms = [str(term) for term in Formula(text)]
     except FormulaicError as error:
         raise EstimationError(
-            f'`{argument}` must be written as "~ age + income"; {formula!r}: {first_line(error)}.'
+            f'`{argument}` must be written as "~ age + income"; {cut(text)!r}: {first_line(error)}.'
         ) from error
     if "1" not in terms or len(terms) < 2:
         raise EstimationError(
-            f"`{argument}` must have a term and keep its constant, which the thresholds replace; got {formula!r}."
+            f"`{argument}` must have a term and keep its constant, which the thresholds replace; got {cut(text)!r}."
         )
     return text[1:].strip()
 
 
 def first_line(error: Exception) -> str:
     """What an error of formulaic says in its first line, without the colours of a terminal after it."""
-    return str(error).partition("\n")[0].rstrip(". ")
+    return cut(str(error).partition("\n")[0]).rstrip(". ")
 
 
 def terms_of(formula: str) -> list[frozenset[str]]:
@@ -101,7 +108,8 @@ def variables_of(formula: str, frame: pd.DataFrame, *, argument: str = "formula"
     _, right = sides(formula)
     if not any(str(term) == "1" for term in right):
         raise EstimationError(
-            f"`formula` must keep its constant, as thresholds replace it; got {formula!r}. Remove the `0 +` or `- 1`."
+            f"`formula` must keep its constant, as thresholds replace it; got {cut(formula)!r}. Remove the "
+            "`0 +` or `- 1`."
         )
     variables = list(dict.fromkeys(name for term in right for factor in term.factors for name in needs(factor)))
     unknown = [name for name in variables if name not in frame.columns]
@@ -111,7 +119,7 @@ def variables_of(formula: str, frame: pd.DataFrame, *, argument: str = "formula"
             f"{did_you_mean(unknown[0], frame.columns)}"
         )
     if not variables:
-        raise EstimationError(f"`formula` must have at least one predictor; got {formula!r}.")
+        raise EstimationError(f"`formula` must have at least one predictor; got {cut(formula)!r}.")
     return variables
 
 

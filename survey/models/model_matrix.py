@@ -14,6 +14,7 @@ import pandas as pd
 from survey.arrays import BoolArray, FloatArray
 from survey.design import Cells, Design
 from survey.errors import EstimationError, did_you_mean, shown
+from survey.models.expressions import CONTEXT
 from survey.models.formula import first_line, is_plain, names_in, needs, sides, variables_of
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _evaluated(spec: ModelSpec, frame: pd.DataFrame) -> FloatArray:
         warnings.simplefilter("error", DataMismatchWarning)
         warnings.filterwarnings("ignore", category=RuntimeWarning)  # log(0) and the like are refused below, by name
         try:
-            encoded = spec.get_model_matrix(frame, context={}, na_action="ignore")
+            encoded = spec.get_model_matrix(frame, context=dict(CONTEXT), na_action="ignore")
         except (FormulaicError, DataMismatchWarning, TypeError, ValueError) as error:
             raise EstimationError(f"`formula` cannot be evaluated for these values: {first_line(error)}") from error
     return np.asarray(encoded, dtype=np.float64)
@@ -238,7 +239,8 @@ def model_matrix(formula: str, cells: Cells, design: Design) -> tuple[ModelMatri
             warnings.filterwarnings(
                 "ignore", category=RuntimeWarning
             )  # columns that are not finite are refused by name
-            encoded = ModelSpec.from_spec(right, output="pandas", na_action="ignore").get_model_matrix(rows, context={})
+            unlearned = ModelSpec.from_spec(right, output="pandas", na_action="ignore")
+            encoded = unlearned.get_model_matrix(rows, context=dict(CONTEXT))
     except (FormulaicError, TypeError, ValueError) as error:
         raise EstimationError(f"`formula` {formula!r} cannot be evaluated: {first_line(error)}.") from error
     spec = encoded.model_spec

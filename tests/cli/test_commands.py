@@ -151,3 +151,17 @@ def test_the_command_is_installed_and_explains_itself() -> None:
     wrong = subprocess.run([*command, "tpline"], capture_output=True, text=True, check=False, cwd=ROOT)
     assert wrong.returncode == 2
     assert "invalid choice: 'tpline'" in wrong.stderr
+
+
+def test_no_option_of_the_command_runs_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    for words, message in (
+        (("topline", FILE, CODEBOOK, "approval", "--domain", f"age.to_csv('{made}') != 3 or age > 1"), "`condition`"),
+        (("topline", FILE, CODEBOOK, "approval", "--domain", f"age > @pd.io.common.os.system('touch {made}')"), "'@'"),
+        (("crosstab", FILE, CODEBOOK, "approval", "gender", "--domain", f"open('{made}', 'w').isna()"), "`condition`"),
+        (("ordinal", FILE, CODEBOOK, f"approval ~ I(open('{made}', 'w'))"), "calls a function that formulas do not"),
+        (("ordinal", FILE, CODEBOOK, f"approval ~ bs(age, knots=open('{made}', 'w'))"), "must be a plain value"),
+    ):
+        assert main(words) == 1
+        assert message in capsys.readouterr().err
+    assert not made.exists()

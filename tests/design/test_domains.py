@@ -255,6 +255,8 @@ def test_conditions_equal_three_valued_logic_row_by_row(condition: Any, sample: 
         ("date > '28.2.2018'", r"compares dates with '28.2.2018'. Write a date as '2018-02-28'"),
         ("date > '2018-02-31'", "compares dates with '2018-02-31', which is none"),
         ("date > 'now'", "compares dates with 'now'"),
+        ("id == 99999999999999999999 - id", "calculates with whole numbers beyond"),
+        ("1 / 99999999999999999999 < age", "calculates with whole numbers beyond"),
         ("id % 10 == 9", "calculates with whole numbers beyond 9,007,199,254,740,992"),
         ("age and member", "'age' must be a condition there"),
         ("not age", "'age' must be a condition there"),
