@@ -70,6 +70,7 @@ def check_formula(formula: str, argument: str) -> None:
     formulaic.errors.FormulaicError : a formula that is written wrongly.
     """
     from formulaic.parser.algos.tokenize import tokenize
+    from formulaic.parser.types import Token
 
     try:
         check_length(formula)
@@ -79,11 +80,11 @@ def check_formula(formula: str, argument: str) -> None:
             "computed in it."
         ) from error
     for token in tokenize(formula):
-        if token.kind is not None and token.kind.value == "python":
+        if token.kind is Token.Kind.PYTHON:
             check_expression(token.token, argument)
         elif token.token.startswith("__"):
             _refuse(argument, token.token, "is no name of a column")
-        elif token.token in ("[", "]", "|"):
+        elif token.token in ("[", "]") or (token.kind is Token.Kind.OPERATOR and "|" in token.token):
             _refuse(argument, token.token, "would divide the formula into parts")
     _check_size(formula, argument)
 
@@ -141,14 +142,14 @@ def check_expression(text: str, argument: str) -> None:
         _check_coding(tree, argument)
     else:
         _check_value(tree, argument)
+    if not _names_a_column(tree):
+        _refuse(argument, tree, "names no column")
 
 
 def _check_value(node: ast.expr, argument: str) -> None:
     """Raise unless a part can be a value by respondent."""
     match node:
-        case ast.BinOp(op=ast.Pow(), left=left, right=right) if not any(
-            isinstance(part, ast.Name) for part in [*ast.walk(left), *ast.walk(right)]
-        ):
+        case ast.BinOp(op=ast.Pow()) if not _names_a_column(node):
             _refuse(argument, node, "is a power of numbers alone")  # 9**9**9 would never end
         case ast.BinOp(op=op, left=left, right=right) if isinstance(op, OPERATIONS):
             parts = [left, right]
@@ -204,7 +205,7 @@ def _size_of(option: ast.expr) -> float:
 
 def _check_coding(node: ast.expr, argument: str) -> None:
     """Raise unless levels are coded by one of the codings that formulas know, with plain values."""
-    if not isinstance(node, ast.Call) or not node.args:
+    if not isinstance(node, ast.Call) or not node.args or not _names_a_column(node.args[0]):
         _refuse(argument, node, "must code a column, as in C(region)")
     _check_value(node.args[0], argument)
     _check_options(node, argument, quotes="'\"")
@@ -249,6 +250,12 @@ def _is_text(node: ast.expr, quotes: str = "") -> bool:
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         return False
     return node.value.isprintable() and not set(node.value) & (set("'\"\\`") - set(quotes))
+
+
+def _names_a_column(node: ast.expr) -> bool:
+    """Whether a part is made of a column, not of numbers alone."""
+    called = {id(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+    return any(isinstance(part, ast.Name) and id(part) not in called and part.id != "np" for part in ast.walk(node))
 
 
 def _name_of(node: ast.expr) -> str:

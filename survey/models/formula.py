@@ -41,7 +41,7 @@ def sides(formula: str) -> tuple[Formula, Formula]:
     try:
         check_formula(formula, "formula")
         parsed = Formula(formula)
-    except FormulaicError as error:
+    except (FormulaicError, TypeError) as error:  # TypeError: terms within terms of which none are left
         raise EstimationError(
             f'`formula` must be written as "outcome ~ a + b"; {cut(formula)!r}: {first_line(error)}. Names with blanks '
             "go between backticks."
@@ -69,7 +69,7 @@ def one_sided(formula: object, argument: str) -> str:
     try:
         check_formula(text, argument)
         terms = [str(term) for term in Formula(text)]
-    except FormulaicError as error:
+    except (FormulaicError, TypeError) as error:  # TypeError: terms within terms of which none are left
         raise EstimationError(
             f'`{argument}` must be written as "~ age + income"; {cut(text)!r}: {first_line(error)}.'
         ) from error

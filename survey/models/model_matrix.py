@@ -209,7 +209,7 @@ def model_matrix(formula: str, cells: Cells, design: Design) -> tuple[ModelMatri
     EstimationError : a predictor that does not vary, or a formula that cannot be evaluated.
     """
     from formulaic import ModelSpec
-    from formulaic.errors import FormulaicError
+    from formulaic.errors import DataMismatchWarning, FormulaicError
 
     _, right = sides(formula)
     patterns = cells.frame[cells.inside]
@@ -236,12 +236,11 @@ def model_matrix(formula: str, cells: Cells, design: Design) -> tuple[ModelMatri
     rows = with_dtypes(learned[variables], dtypes)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", category=RuntimeWarning
-            )  # columns that are not finite are refused by name
+            warnings.simplefilter("error", DataMismatchWarning)  # levels= that leaves some out
+            warnings.filterwarnings("ignore", category=RuntimeWarning)  # what is not finite is refused by name
             unlearned = ModelSpec.from_spec(right, output="pandas", na_action="ignore")
             encoded = unlearned.get_model_matrix(rows, context=dict(CONTEXT))
-    except (FormulaicError, TypeError, ValueError) as error:
+    except (FormulaicError, DataMismatchWarning, TypeError, ValueError) as error:
         raise EstimationError(f"`formula` {formula!r} cannot be evaluated: {first_line(error)}.") from error
     spec = encoded.model_spec
     columns = tuple(str(name) for name in encoded.columns[1:])

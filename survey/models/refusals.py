@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from survey.arrays import BoolArray, FloatArray
-from survey.errors import EstimationError, shown
+from survey.errors import MOST_NAMED, EstimationError, shown
 from survey.models.fitted import ModelData
 from survey.models.likelihood import CumulativeFit
 from survey.models.predictors import thresholds
@@ -40,13 +40,17 @@ def _check_independent(names: Sequence[str], columns: FloatArray, weight: FloatA
     if np.linalg.eigvalsh(correlation).min(initial=1.0) > COLLINEAR:
         return
     # the diagonal of R holds what is left of each column after those before it, as shares of standard deviations
-    triangle = np.linalg.qr(np.sqrt(weight / size)[:, None] * centred / spread, mode="r")
+    shares = np.sqrt(weight / size)[:, None] * centred / spread
+    shortage = np.zeros((max(len(names) - len(shares), 0), len(names)))  # fewer patterns than columns: R stays square
+    triangle = np.linalg.qr(np.vstack([shares, shortage]), mode="r")
     redundant = np.abs(np.diag(triangle)) < np.sqrt(COLLINEAR)
     if redundant.any():
         named = [name for name, bad in zip(names, redundant, strict=True) if bad]
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        which = ", ".join(named[:MOST_NAMED]) + more
         raise EstimationError(
-            f"`{argument}`: the terms must not be collinear; {', '.join(named)} follow exactly from the constant and "
-            "the other terms. Leave them out."
+            f"`{argument}`: the terms must not be collinear; {which} follow exactly from the constant and the other "
+            "terms. Leave them out."
         )
 
 

@@ -187,7 +187,10 @@ def test_added_terms_and_models_side_by_side_run_no_code(tmp_path: Path) -> None
         ("approval ~ poly(age, 51)", "would make more than 50 columns"),
         ("approval ~ bs(age, df=10000000)", "would make more than 50 columns"),
         ("approval ~ (age + income) ** 11", "must be a power from 1 to 10"),
-        ("approval ~ age + C()", "must code a column"),
+        ("approval ~ age + C(True, levels=[1, 2])", "must code a column"),
+        ("approval ~ age + C(2, contr.sum)", "must code a column"),
+        ("approval ~ age + I(np.log(2))", "names no column"),
+        ("approval ~ I(age + log(2) ** 3)", "is a power of numbers alone"),
         ("approval ~ age | income", "would divide the formula into parts"),
         ("approval ~ __class__", "is no name of a column"),
     ],
@@ -239,7 +242,21 @@ def test_any_text_is_a_formula_or_an_error_of_the_package(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["( ]", "[ )", "[age]", "income [ ) age", "age |- income", "a %in%", "2", "age.", "~", ""]
+    "text",
+    [
+        "( ]",
+        "[ )",
+        "[age]",
+        "income [ ) age",
+        "age |- income",
+        "a %in%",
+        "(-1 / age) / income",
+        "(age - age) / income",
+        "2",
+        "age.",
+        "~",
+        "",
+    ],
 )
 def test_unbalanced_and_unfinished_formulas_are_refused(text: str) -> None:
     """Some of them were errors inside of formulaic."""
@@ -255,3 +272,16 @@ def test_a_transform_that_does_not_remember_is_refused() -> None:
     encoded = spec.get_model_matrix(rows)
     with pytest.raises(survey.EstimationError, match="a column must depend on the respondent alone"):
         _check_rows_stand_alone("y ~ age", encoded.model_spec, rows=rows, encoded=np.asarray(encoded))
+
+
+@pytest.mark.parametrize("levels", ["['north', 'south']", "[1, 2]"])
+def test_levels_that_leave_some_out_are_refused(levels: str) -> None:
+    with pytest.raises(survey.EstimationError, match="cannot be evaluated: Data has categories outside"):
+        survey.ordinal(f"approval ~ C(region, levels={levels})", design())
+
+
+def test_more_columns_than_patterns_are_named_as_collinear() -> None:
+    """An array of another length than the names was an error of its own."""
+    few = survey.Design(respondents(60))
+    with pytest.raises(survey.EstimationError, match=r"must not be collinear; .* and \d+ more follow exactly"):
+        survey.ordinal("approval ~ I(age - 1) + C(income, contr.sum) + C(age)", few)
