@@ -17,6 +17,7 @@ from survey.design.domains import rows_inside
 from survey.design.replicates import ReplicateKind, Replicates, check_replicates, scales_of
 from survey.design.stages import Stage, stages_of
 from survey.errors import DesignError
+from survey.expressions import cut
 from survey.tidy import gives_copies
 
 LonelyPSU = Literal["fail", "adjust", "average", "certainty", "remove"]
@@ -285,7 +286,7 @@ class Design:
         if self.in_domain is not None:
             inside = inside & self.in_domain
         if not (self.full_weights[inside] > 0).any():
-            tested = repr(condition) if isinstance(condition, str) else "the condition"
+            tested = repr(cut(condition)) if isinstance(condition, str) else "the condition"
             raise DesignError(
                 f"`condition` must hold for someone; {tested} is true for no respondent with a positive "
                 "weight. Check the spelling of its levels."

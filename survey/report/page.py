@@ -104,10 +104,14 @@ def to_markdown(template: Path, results: Mapping[str, object], *, figures: Path)
 
 
 def _environment(folder: Path, figures: Path) -> Environment:
-    """Jinja with strict names, everything printed escaped, and the filters of a report."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    """Jinja with strict names, everything printed escaped, and the filters of a report.
 
-    environment = Environment(
+    In a sandbox: the template is part of a study's folder, which may be anybody's, and must not reach Python's inside.
+    """
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    environment = SandboxedEnvironment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.do"],

@@ -167,6 +167,22 @@ def test_every_published_figure_needs_a_rule(synthetic: Study) -> None:
         compare(lacking)
 
 
+def test_settings_of_a_study_run_no_code(tmp_path: Path) -> None:
+    study = read_study("anes96")
+    hostile = f"party3 ~ I(open('{tmp_path / 'made'}', 'w'))"
+    published = study.settings.literature.published
+    for name, rule in published.items():
+        key = next(key for key in ("deviance", "model", "likelihood_ratio", "likelihood_ratio_p") if key in rule)
+        rules = {**published, name: {**rule, key: [hostile] * 2 if isinstance(rule[key], list) else hostile}}
+        settings = replace(study.settings, literature=replace(study.settings.literature, published=rules))
+        verdicts = compare(replace(study, settings=settings))
+        assert verdicts is not None
+        assert verdicts.set_index("id").loc[name, "verdict"] == "cannot be computed"
+    with pytest.raises(SurveyError, match="calls a function that formulas do not have"):
+        ordinal(replace(study.settings, predictors=[hostile.split("~")[1]]).formula, study.design)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_verify_writes_the_verdicts_and_says_how_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--study", "anes96", "--output", str(tmp_path / "out")]) == 0
     written = pd.read_csv(tmp_path / "out" / "verdicts.csv")

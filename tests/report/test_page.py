@@ -169,6 +169,22 @@ def test_a_broken_template_is_named(folder: Path) -> None:
         markdown(folder, "\n{% if %}")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ cycler.__init__.__globals__.os.system('touch {path}') }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() | length }}",
+        "{{ lipsum.__globals__['os'].system('touch {path}') }}",
+        "{{ names.append.__self__.__class__.__base__ }}",
+    ],
+)
+def test_a_template_reaches_results_and_nothing_else(folder: Path, text: str) -> None:
+    path = folder / "made"
+    with pytest.raises(SurveyError, match=r"must be valid Jinja; access to attribute .* is unsafe"):
+        markdown(folder, text.replace("{path}", str(path)), names=["a"])
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("value", [0.8, None, HALF], ids=["float", "none", "estimate"])
 def test_a_number_that_nothing_rounds_is_refused(folder: Path, value: object) -> None:
     with pytest.raises(SurveyError, match=r"printed by a filter that rounds; .* Printed in text.md.j2, line 1"):
