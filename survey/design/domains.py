@@ -101,10 +101,10 @@ class _Evaluation:
                 case ast.Compare():
                     return self.comparison(node)
                 case ast.Call(func=ast.Attribute(attr="isna" | "notna" as asked, value=asked_of), args=[], keywords=[]):
-                    known = self.broadcast(self.value(asked_of))
+                    known = self.known(asked_of)
                     return truth(~known if asked == "isna" else known, np.ones_like(known))
                 case ast.Name():
-                    return self.column(node)
+                    return of_column(self.column(node))
                 case ast.Constant(value=value) if isinstance(value, bool | str) or is_number(value):
                     return constant(value)  # type: ignore[arg-type]  # one of these
         except Mismatch as error:
@@ -145,7 +145,7 @@ class _Evaluation:
             return constant(-operand.values if isinstance(node.op, ast.USub) else operand.values)
         return calculated(ARITHMETIC[type(node.op)], operand)
 
-    def column(self, node: ast.Name) -> Operand:
+    def column(self, node: ast.Name) -> pd.Series[Any]:
         """A column of the frame."""
         name = self.condition.columns[node.id]
         if name not in self.frame.columns:
@@ -153,12 +153,13 @@ class _Evaluation:
                 f"`condition` must be an expression over the columns; {self.condition.shown} fails: {name!r} is not "
                 f"among {some(self.frame.columns)}.{did_you_mean(name, self.frame.columns)}"
             )
-        return of_column(self.frame[name])
+        return self.frame[name]
 
-    def broadcast(self, operand: Operand) -> BoolArray:
-        """(n_rows,) where an operand is known."""
-        known: BoolArray = np.broadcast_to(operand.known, len(self.frame)).copy()
-        return known
+    def known(self, node: ast.expr) -> BoolArray:
+        """(n_rows,) where a part is known; of a column that may hold whatever it wants."""
+        known = self.column(node).notna() if isinstance(node, ast.Name) else self.value(node).known
+        rows: BoolArray = np.broadcast_to(np.asarray(known, dtype=bool), len(self.frame)).copy()
+        return rows
 
     def comparison(self, node: ast.Compare) -> Operand:
         """Comparisons, each with what follows it: all of them hold."""

@@ -116,15 +116,15 @@ def _of_objects(column: pd.Series[Any], known: BoolArray) -> Operand:
         return Operand("levels", codes, known, pd.Index(levels))
     if found == "boolean":
         return truth(column.eq(True).to_numpy(dtype=bool, na_value=False), known)
-    if found == "integer":
+    if found == "integer" and column[known].between(-(2**63), 2**63 - 1).all():
         return of_column(column.astype("Int64"))
     if found in ("floating", "mixed-integer-float", "decimal"):
         return Operand("numbers", column.where(known, np.nan).to_numpy(dtype=np.float64), known)
-    if found in ("date", "datetime"):
+    if found in ("date", "datetime") or (found == "datetime64" and column.dt.tz is None):
         return Operand("dates", pd.to_datetime(column).to_numpy(), known)
+    kinds = {"mixed": "values of several kinds", "mixed-integer": "values of several kinds", "integer": "huge numbers"}
     raise Mismatch(
-        f"holds {'values of several kinds' if found.startswith('mixed') else found} of type {column.dtype}, which "
-        "conditions cannot compare",
+        f"holds {kinds.get(found, found)} of type {column.dtype}, which conditions cannot compare",
         "Pass a Boolean value per row instead.",
     )
 

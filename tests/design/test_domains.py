@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +304,50 @@ def test_a_column_of_several_kinds_is_refused() -> None:
         rows_inside(mixed, "mixed == 1")
     with pytest.raises(survey.DesignError, match="Pass a Boolean value per row instead"):
         rows_inside(mixed, "span > 1")
+    assert np.flatnonzero(rows_inside(mixed, "mixed.isna()")).tolist() == [2]
+
+
+NUMBERS: list[Any] = [1, None, 3]
+DATES: list[Any] = [datetime.date(2018, 2, 1), None, datetime.date(2018, 3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("column", "condition"),
+    [
+        (pd.Series(NUMBERS, dtype="Int64"), "x > 1"),
+        (pd.Series(NUMBERS, dtype="Float64"), "x > 1"),
+        (pd.Series(NUMBERS, dtype=object), "x + 1 > 2"),
+        (pd.Series([1, pd.NA, 3], dtype=object), "x % 2 == 1 and x != 1"),
+        (pd.Series([Decimal("1.5"), None, Decimal("2.5")], dtype=object), "x == 2.5"),
+        (pd.Series([True, pd.NA, False], dtype=object), "not x"),
+        (pd.Series(DATES, dtype=object), "x > '2018-02-15'"),
+        (pd.Series(pd.to_datetime(pd.Series(DATES))), "x > '2018-02-15'"),
+        (pd.Series(["a", None, "b"], dtype=object), "x != 'a'"),
+        (pd.Series(["a", None, "b"], dtype="string"), "x in ['b']"),
+        (pd.Series(pd.Categorical([True, None, False])), "x == False"),
+        (pd.Series([0.5, None, 2.5]).astype("category"), "x == 2.5"),
+        (pd.Series([2, 200, 255], dtype="uint8"), "x > 250"),
+    ],
+    ids=range(13),
+)
+def test_columns_of_every_type_are_compared(column: pd.Series[Any], condition: str) -> None:
+    assert rows_inside(pd.DataFrame({"x": column}), condition).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("kind", ["int64", "string", "bool_", "date32", "timestamp"])
+def test_columns_of_arrow_are_compared(kind: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    values: dict[str, Any] = {"int64": NUMBERS, "string": ["a", None, "c"], "bool_": [False, None, True]}
+    dtype = pd.ArrowDtype(pa.timestamp("us") if kind == "timestamp" else getattr(pa, kind)())
+    column = pd.Series(values.get(kind, DATES), dtype=dtype)
+    condition = {"int64": "x == 3", "string": "x == 'c'", "bool_": "x"}.get(kind, "x > '2018-02-15'")
+    assert rows_inside(pd.DataFrame({"x": column}), condition).tolist() == [False, False, True]
+
+
+def test_numbers_that_no_type_holds_are_refused() -> None:
+    huge: Any = [10**30, None, 3]
+    with pytest.raises(survey.DesignError, match="'x' holds huge numbers"):
+        rows_inside(pd.DataFrame({"x": pd.Series(huge, dtype=object)}), "x > 3")
 
 
 # ---------------------------------------------------------------- text is data
