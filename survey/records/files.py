@@ -21,8 +21,8 @@ from survey.records.schema import all_whole
 Failure = tuple[object, str, object, str]
 """Row (respondents counted from 1; None for the whole file), column, value and the rule that it breaks."""
 
-PLAIN_NUMBER = r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][-+]?\d+)?"
-"""Text that is a number and nothing else: 007 and 1e999 are not."""
+PLAIN_NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?"
+"""Text that is a number and nothing else: 007, +1 and 1_000 are not, nor is a name of more than 15 digits."""
 
 BOM = "\ufeff".encode()
 

@@ -162,7 +162,7 @@ def as_code(value: object) -> int | str:
     if isinstance(value, float):
         return int(value) if value.is_integer() else str(value)
     # Not by float(): it takes "1_0" and "1e1" for 10, and rounds long numbers.
-    whole = re.fullmatch(r"([+-]?[0-9]+)(?:\.0*)?", str(value))
+    whole = re.fullmatch(r"([+-]?[0-9]{1,400})(?:\.0{0,400})?", str(value))
     return int(whole[1]) if whole else str(value)
 
 

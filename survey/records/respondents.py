@@ -80,7 +80,7 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     if failures:
         raise records_error(source.name, codebook, cells, failures=failures)
     others = {name: plain_numbers(cells[name]) for name in cells.columns if name not in frame.columns}
-    return frame.assign(**others)
+    return pd.DataFrame({**columns, **others}, index=cells.index)
 
 
 def write_respondents(

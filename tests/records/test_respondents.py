@@ -11,6 +11,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
+from survey import Design, mean
 from survey.errors import CodebookError, RecordsError
 from survey.records.checks import LISTED
 from survey.records.codebook import Codebook, Item, Level
@@ -114,7 +115,22 @@ def test_columns_come_in_questionnaire_order_then_derived_then_others(tmp_path: 
 
 @pytest.mark.parametrize(
     ("cells", "expected"),
-    [(["1", "2.5", ""], [1, 2.5, None]), (["01", "2", "3"], ["01", "2", "3"]), (["a", "", "1"], ["a", None, "1"])],
+    [
+        (["1", "2.5", ""], [1, 2.5, None]),
+        (["1.50", "2.00", "-3"], [1.5, 2, -3]),
+        (["01", "2", "3"], ["01", "2", "3"]),
+        (["a", "", "1"], ["a", None, "1"]),
+        (["1.1", "1.10", "2"], ["1.1", "1.10", "2"]),
+        (["10", "10.0", "1e1"], ["10", "10.0", "1e1"]),
+        (["0", "-0", "1"], ["0", "-0", "1"]),
+        (["+1", "1", "2"], ["+1", "1", "2"]),
+        (["1_0", "10", "2"], ["1_0", "10", "2"]),
+        ([" 1", "1", "2"], [" 1", "1", "2"]),
+        (["9007199254740992", "9007199254740993", ""], ["9007199254740992", "9007199254740993", None]),
+        (["1.00000000000000000001", "1", "2"], ["1.00000000000000000001", "1", "2"]),
+        (["1e999", "2", "3"], ["1e999", "2", "3"]),
+        (["1234567890123456789", "1", "2"], ["1234567890123456789", "1", "2"]),
+    ],
 )
 def test_other_columns_become_numbers_where_all_of_them_are(
     tmp_path: Path, cells: list[str], expected: list[Any]
@@ -122,6 +138,50 @@ def test_other_columns_become_numbers_where_all_of_them_are(
     path = csv(tmp_path, *(f"{at},{cell}" for at, cell in enumerate(cells)), header="id,other")
     other = read_respondents(path, codebook_of(ID))["other"]
     assert [None if pd.isna(cell) else cell for cell in other] == expected
+
+
+def test_psus_with_different_names_stay_different(tmp_path: Path) -> None:
+    """As numbers "1.1" and "1.10" are one PSU: 36 were left of these 40, and a smaller df."""
+    psus = [f"{region}.{place}" for region in range(1, 5) for place in range(1, 11)] * 2
+    rows = [f"{at},{psu},{at % 7}" for at, psu in enumerate(psus)]
+    read = read_respondents(csv(tmp_path, *rows, header="id,psu,y"), codebook_of(ID))
+    design = Design(read, psu="psu")
+    assert design.df == 39
+    np.testing.assert_allclose(mean(design, "y").std_error, _clustered_error(read["y"], psus), rtol=1e-12)
+
+
+def _clustered_error(y: pd.Series, psus: list[str]) -> float:
+    """Standard error of a mean under equal weights, from the spread of the sums of PSUs of one stratum."""
+    sums = (y - y.mean()).groupby(np.array(psus)).sum() / len(y)
+    return float(np.sqrt(len(sums) * sums.var()))
+
+
+def test_true_is_no_code_wherever_it_stands(tmp_path: Path) -> None:
+    """Python takes True for 1, so that whichever came first gave both their meaning."""
+    yes = Item("yes", "Yes", "nominal", levels=(Level(1, "Yes"), Level(2, "No")))
+    rows: list[object] = [True, 1, 2]
+    for order in (rows, rows[::-1]):
+        frame = pd.DataFrame({"yes": order, "age": order, "name": order, "psu": order}, dtype=object)
+        frame.to_excel(tmp_path / "r.xlsx", index=False)
+        numeric = Item("age", "Age", "numeric")
+        failures = failures_of(tmp_path / "r.xlsx", codebook_of(yes, numeric))
+        row = order.index(True) + 1
+        assert [(f[0], f[1], str(f[2])) for f in failures] == [(row, "yes", "True"), (row, "age", "True")]
+        read = read_respondents(tmp_path / "r.xlsx", codebook_of(Item("name", "Name", "text")))
+        assert read["name"].tolist() == read["psu"].tolist() == [str(value) for value in order]
+
+
+def test_numbers_among_text_are_read_as_text(tmp_path: Path) -> None:
+    """A code that Excel holds as a number in one row, and as text in the next, is one code."""
+    frame = pd.DataFrame({"id": [1, 2, 3], "psu": [10, "10", "north"]}, dtype=object)
+    frame.to_excel(tmp_path / "r.xlsx", index=False)
+    assert read_respondents(tmp_path / "r.xlsx", codebook_of(ID))["psu"].tolist() == ["10", "10", "north"]
+
+
+def test_long_ids_of_a_parquet_file_keep_their_digits(tmp_path: Path) -> None:
+    ids = [2**63 + 1, 2**63 + 2]
+    pd.DataFrame({"id": np.array(ids, dtype="uint64")}).to_parquet(tmp_path / "r.parquet")
+    assert read_respondents(tmp_path / "r.parquet", codebook_of(ID))["id"].tolist() == ids
 
 
 @pytest.mark.parametrize("cell", ["3", "3.0", " 3", "Agree"])
