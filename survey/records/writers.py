@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ import pandas as pd
 from survey.errors import RecordsError
 from survey.records.encoding import CodedFrame
 from survey.records.files import check_parquet
+from survey.workbooks import CREATED, LONGEST, OPTIONS
 
 
 def write_file(path: Path, coded: CodedFrame) -> None:
@@ -46,8 +48,16 @@ def write_file(path: Path, coded: CodedFrame) -> None:
 def _refusals() -> tuple[type[Exception], ...]:
     """Errors by which the packages that write refuse names and values."""
     import pyreadstat
+    from xlsxwriter.exceptions import XlsxWriterException
 
-    return ValueError, TypeError, pyreadstat.PyreadstatError, pyreadstat.ReadstatError
+    return (
+        ValueError,
+        TypeError,
+        OverflowError,
+        pyreadstat.PyreadstatError,
+        pyreadstat.ReadstatError,
+        XlsxWriterException,
+    )
 
 
 @contextmanager
@@ -73,8 +83,22 @@ def _write_parquet(path: Path, coded: CodedFrame) -> None:
 
 
 def _write_xlsx(path: Path, coded: CodedFrame) -> None:
-    """Write codes to the first sheet."""
-    coded.frame.to_excel(path, index=False, engine="openpyxl")
+    """Write codes to the first sheet; text is text, also where it begins with "=" or reads "#N/A"."""
+    long = next((name for name, cells in coded.frame.items() if _longest(cells) > LONGEST), None)
+    if long is not None:
+        raise RecordsError(
+            f"`frame` must have cells of at most {LONGEST:,} characters for .xlsx; one of {long!r} is longer. Use .csv."
+        )
+    buffer = io.BytesIO()
+    with pd.ExcelWriter(buffer, engine="xlsxwriter", engine_kwargs={"options": dict(OPTIONS)}) as workbook:
+        coded.frame.to_excel(workbook, index=False)
+        workbook.book.set_properties({"created": CREATED})
+    path.write_bytes(buffer.getvalue())
+
+
+def _longest(cells: pd.Series) -> int:
+    """Length of the longest text of a column."""
+    return max((len(cell) for cell in cells.unique() if isinstance(cell, str)), default=0)
 
 
 def _write_sav(path: Path, coded: CodedFrame) -> None:

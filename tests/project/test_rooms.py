@@ -14,12 +14,12 @@ PACKAGE = Path(__file__).resolve().parents[2] / "survey"
 
 # From bottom to top: a room imports only from rooms before it, and a file only from files before it in its room.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "": ("errors", "installation", "arrays", "tidy", "arguments", "printing", "console"),
+    "": ("errors", "installation", "arrays", "tidy", "workbooks", "arguments", "printing", "console"),
     "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
     "tables": ("pandoc", "workbook", "layout", "shares", "models"),
     "records": (
         *("items", "schema", "codebook_page", "codebook_yaml", "files", "drafts", "codebook"),
-        *("decoding", "encoding", "derived", "writers", "checks", "respondents"),
+        *("decoding", "encoding", "fidelity", "derived", "writers", "checks", "respondents"),
     ),
     "design": (
         *("codes", "stages", "columns", "replicates", "domains", "calibrations", "design", "cells", "grouping"),
