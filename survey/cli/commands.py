@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from survey.cli.inputs import read_design, read_targets
+from survey.cli.inputs import read_design
 from survey.cli.output import stated, table_text, written
 from survey.errors import SurveyError
 from survey.models import average_effects, ordinal
 from survey.records import LABELLED, Codebook, read_respondents, write_respondents
 from survey.tabulation import crosstab, topline
-from survey.weighting import margin_table, rake, weight_summary
+from survey.weighting import margin_table, rake, read_margins, weight_summary
 
 WEIGHT = "weight"  # column of raked weights in the file that `survey weight` writes
 
@@ -46,7 +46,7 @@ def run_codebook(asked: argparse.Namespace) -> str:
 def run_weight(asked: argparse.Namespace) -> str:
     """Rake, show what that did, and write the respondents with their weights."""
     codebook, design = read_design(asked)
-    targets = read_targets(asked.targets)
+    targets = read_margins(asked.targets, argument="MARGINS")
     design = rake(design, targets)
     summary = weight_summary(design).iloc[0]
     lines = [

@@ -249,7 +249,7 @@ def _other_columns(frame: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
     known = {name for column in _described(codebook) for name in (column, companion(column))}
     names = [name for name in frame.columns if name not in known]
     others = frame[names].set_axis([str(name) for name in names], axis=1)
-    for name in others.columns[others.dtypes.eq(object)]:
+    for name in [name for name, dtype in others.dtypes.items() if pd.api.types.is_object_dtype(dtype)]:
         odd = next((cell for cell in others[name].dropna() if not isinstance(cell, CELLS)), None)
         if odd is not None:
             raise RecordsError(

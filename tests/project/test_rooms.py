@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "survey"
 
 # From bottom to top: a room imports only from rooms before it, and a file only from files before it in its room.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "": ("errors", "installation", "arrays", "tidy", "workbooks", "arguments", "printing", "console"),
+    "": ("errors", "installation", "arrays", "strict_yaml", "tidy", "workbooks", "arguments", "printing", "console"),
     "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
     "tables": ("pandoc", "workbook", "layout", "shares", "models"),
     "records": (
@@ -25,7 +25,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("codes", "stages", "columns", "replicates", "domains", "calibrations", "design", "cells", "grouping"),
     ),
     "weighting": (
-        *("margins", "auxiliaries", "programs", "contradictions", "feasibility", "steps", "summaries"),
+        *("margins", "margin_file", "auxiliaries", "programs", "contradictions", "feasibility", "steps", "summaries"),
         *("raking", "calibration", "trimming", "caps", "nonresponse", "replication"),
     ),
     "estimation": (

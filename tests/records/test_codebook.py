@@ -488,3 +488,21 @@ def item_of(**settings: Any) -> Item:
 
 def codebook_of(items: Any) -> Codebook:
     return Codebook("demo", "A small survey", "synthetic", items)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("items: {a: &a {label: x, levels: *a}}", "mappings and lists within each other"),
+        ("items: {a: {levels: {010: Yes, 2: No}}}", "line 1: YAML reads 010 as 8"),
+        ("name: !!binary aGk=", "the tag 'tag:yaml.org,2002:binary' must not be there"),
+        ("name: [" + "x, " * 100_000 + "]", "`name` must be text; found ['x', 'x', 'x', 'x', 'x', 'x', ...]"),
+    ],
+)
+def test_yaml_is_read_without_surprises(tmp_path: Path, text: str, message: str) -> None:
+    """A page of 481 bytes stood for 8 GB; 010 was 8."""
+    path = tmp_path / "codebook.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CodebookError, match=re.escape(message)) as caught:
+        Codebook.from_yaml(path)
+    assert len(str(caught.value)) < 2_000
