@@ -41,7 +41,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Compose a node as usual, after noting a tag."""
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # its stubs have none
         if getattr(event, "tag", None) is not None:
             self.note(event, f"the tag {clipped(event.tag)!r} must not be there; write the value as it is")
         return super().compose_node(parent, index)

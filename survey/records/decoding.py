@@ -17,9 +17,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import nearest
-from survey.records.files import PLAIN_NUMBER, Failure
 from survey.records.items import NO_ANSWER, Item, as_code
+from survey.records.record_file import Failure
 from survey.records.schema import EXACT, all_whole, category_dtype, companion, missing_dtype, number_dtype
+
+PLAIN_NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?"
+"""Text that is a number and nothing else: 007, +1 and 1_000 are not, nor is a name of more than 15 digits."""
 
 HINTS = 50
 """Different wrong labels for which the nearest right one is looked up: a search costs time."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from survey.records.files import RecordFile
 from survey.records.items import NO_ANSWER, Item, Kind, Level, as_code
+from survey.records.record_file import RecordFile
 from survey.records.schema import all_whole
 
 IDENTIFIER = re.compile(r"(?i)(?:^|_)(?:id|case_?id|caseid|resp(?:ondent)?(?:_?id)?|serial|idno|uuid)$")

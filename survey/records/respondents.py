@@ -28,9 +28,11 @@ from survey.records.decoding import BLANK, as_text, decode, identifiers, label_f
 from survey.records.derived import derive
 from survey.records.encoding import encode
 from survey.records.fidelity import first_change
-from survey.records.files import Failure, read_file
+from survey.records.files import read_file
 from survey.records.items import Item
+from survey.records.record_file import Failure
 from survey.records.schema import companion
+from survey.records.text_files import TEXT_FILES, line_numbers
 from survey.records.writers import replacing, write_file
 
 Derived = Literal["omit", "write"]
@@ -86,7 +88,8 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     unread = {failure[0] for failure in file.failures} - {None}
     failures = [failure for failure in failures if failure[0] not in unread or failure[1] == ""]
     if failures:
-        raise records_error(source.name, codebook, cells, failures=failures)
+        lines = line_numbers(source) if source.suffix.lower() in TEXT_FILES else []
+        raise records_error(source.name, codebook, cells, failures=failures, lines_of=lines)
     others = {name: plain_numbers(cells[name]) for name in cells.columns if name not in frame.columns}
     return pd.DataFrame({**columns, **others}, index=cells.index)
 

@@ -165,7 +165,7 @@ def test_true_is_no_code_wherever_it_stands(tmp_path: Path) -> None:
         frame.to_excel(tmp_path / "r.xlsx", index=False)
         numeric = Item("age", "Age", "numeric")
         failures = failures_of(tmp_path / "r.xlsx", codebook_of(yes, numeric))
-        row = order.index(True) + 1
+        row = [isinstance(value, bool) for value in order].index(True) + 1
         assert [(f[0], f[1], str(f[2])) for f in failures] == [(row, "yes", "True"), (row, "age", "True")]
         read = read_respondents(tmp_path / "r.xlsx", codebook_of(Item("name", "Name", "text")))
         assert read["name"].tolist() == read["psu"].tolist() == [str(value) for value in order]
@@ -334,7 +334,9 @@ def test_an_open_quotation_mark_does_not_swallow_the_rows_below_it(tmp_path: Pat
     with pytest.raises(RecordsError, match=r"must close every quotation mark; one in records.csv stays open"):
         read_respondents(one, codebook_of(ID, REMARK))
     far_apart = csv(tmp_path, '1,"Fine', *(f"{row},x" for row in range(2, 300_000)), '0,"', header="id,remark")
-    with pytest.raises(RecordsError, match=r"one in records.csv is longer \(perhaps a quotation mark stays open\)"):
+    with pytest.raises(
+        RecordsError, match=r"one in records.csv is longer \(perhaps a quotation mark stays open in the row"
+    ):
         read_respondents(far_apart, codebook_of(ID, REMARK))
 
 
@@ -525,9 +527,9 @@ def test_many_missing_columns_look_like_another_questionnaire(tmp_path: Path) ->
         read_respondents(path, DEMO)
 
 
-def test_a_line_break_in_an_answer_leaves_the_rows_without_lines(tmp_path: Path) -> None:
+def test_a_line_break_in_an_answer_counts_as_a_line(tmp_path: Path) -> None:
     path = csv(tmp_path, '1,20,3,M,1,1,5,"a\nb"', "2,12,3,M,1,1,5,")
-    with pytest.raises(RecordsError, match=r"- row 2 \(id 2\), age = '12'"):
+    with pytest.raises(RecordsError, match=r"- row 2 \(id 2, line 4\), age = '12'"):
         read_respondents(path, DEMO)
 
 
@@ -558,3 +560,22 @@ def test_writing_takes_a_frame_a_codebook_and_a_known_choice(tmp_path: Path) -> 
     with pytest.raises(RecordsError, match="`path` must be the name of a file; got int"):
         call(frame, 5, DEMO)
     assert not path.exists()
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    """Blank lines, and line breaks within answers, are lines: an editor goes to what the message names."""
+    text = 'id,view,remark\n\n1,1,"two\nlines"\n\n2,9,x\n3,1,"a\n4,8,b"\n'
+    (tmp_path / "r.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(RecordsError) as caught:
+        read_respondents(tmp_path / "r.csv", codebook_of(ID, VIEW, REMARK))
+    assert "row 2 (id 2, line 6), view = '9': is no code or label" in str(caught.value)
+    assert "a quotation mark takes line 8 into this row" in str(caught.value)
+    assert "row 3 (id 3, line 7) = '3,1,\"a\\n4,8,b\"':" in str(caught.value)
+
+
+@pytest.mark.parametrize("cell", ["x" * 100_000, "9" * 5_000, "\t" * 2_000 + "x"])
+def test_messages_show_the_beginning_of_long_cells(tmp_path: Path, cell: str) -> None:
+    path = csv(tmp_path, *[f"{cell},{cell},{cell}"] * 30, header="id,view,age")
+    with pytest.raises(RecordsError) as caught:
+        read_respondents(path, codebook_of(ID, VIEW, AGE))
+    assert len(str(caught.value)) < 20 * 700
