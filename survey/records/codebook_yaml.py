@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from survey.errors import brief_value, did_you_mean
-from survey.records.items import Item, Level, is_stated
+from survey.records.items import Item, Level, as_code, code_number, is_stated
 from survey.strict_yaml import BOOLEAN, QUOTE, read_yaml
 
 SETTINGS = ("name", "title", "data_kind", "population", "fieldwork", "source", "note", "weight")
@@ -111,6 +111,8 @@ def _code(value: object, where: str, problems: list[str]) -> int | str | None:
     """Take a code: a whole number or text."""
     if isinstance(value, bool):
         problems.append(f"{where} must have whole numbers or text as codes; found {brief_value(value)}: {BOOLEAN}")
+    elif isinstance(value, float) and where.startswith("`missing`") and code_number(as_code(value)) is not None:
+        return as_code(value)
     elif not isinstance(value, int | str):
         problems.append(f"{where} must have whole numbers or text as codes; found {brief_value(value)}")
     else:

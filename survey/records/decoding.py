@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import nearest
-from survey.records.items import NO_ANSWER, Item, as_code
+from survey.records.items import NO_ANSWER, Item, as_code, code_number
 from survey.records.record_file import Failure
 from survey.records.schema import EXACT, all_whole, category_dtype, companion, missing_dtype, number_dtype
 
@@ -265,8 +265,9 @@ def _read_numbers(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.float64]
     places = np.full(len(cells), -1, dtype=np.int64)
     labels, codes = _lookup(item)
     for code, place in codes.items():
-        if isinstance(code, int):
-            places[numbers == code] = place
+        number = code_number(code)
+        if number is not None:
+            places[numbers == number] = place
 
     # What is no number is blank, the label of a missing code, or wrong.
     others = np.flatnonzero(~np.isfinite(numbers))

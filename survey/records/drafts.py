@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from survey.records.items import NO_ANSWER, Item, Kind, Level, as_code
+from survey.records.items import NO_ANSWER, Item, Kind, Level, as_code, code_number
 from survey.records.record_file import RecordFile
 from survey.records.schema import all_whole
 
@@ -44,7 +44,7 @@ def _draft(name: str, file: RecordFile, notes: list[str]) -> Item:
     """Item of one column."""
     cells = file.frame[name]
     missing = file.missing.get(name, {})
-    marks = {*missing, *missing.values()}
+    marks = {*missing, *missing.values(), *(code_number(code) for code in missing)} - {None}
     answered = cells[cells.notna() & ~cells.isin(list(marks))]
     present = {as_code(value) for value in answered.unique()} if len(answered) else set()
     labels = {as_code(code): label for code, label in file.value_labels.get(name, {}).items() if code not in missing}
@@ -78,7 +78,7 @@ def _reasons(missing: Mapping[int | str, str], used: Mapping[int | str, str], ce
     free = min([0, *taken]) - 1
     reasons = []
     for code, label in missing.items():
-        if isinstance(code, str) and not of_text:
+        if isinstance(code, str) and not of_text and code_number(code) is None:
             code = free
             free -= 1
         reasons.append(Level(code, label))

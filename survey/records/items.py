@@ -57,7 +57,8 @@ class Item:
     kind : "id", "nominal", "ordinal", "numeric", "multiple" (several options, each Yes or No) or "text".
     wording : the question as asked; None where it was not published.
     levels : substantive answers in order; a multiple-response set has two, the second one is "chosen".
-    missing : codes that are no answer, such as -1 Don't know; a derived item has those of its source.
+    missing : codes that are no answer, such as -1 Don't know; a derived item has those of its source. A fraction, of a
+        numeric item, is written as text: Level("9.99", "Refused").
     nets : net label -> labels of the levels that it sums.
     options : of a multiple-response set, column -> label of the option.
     minimum, maximum, unit, integer : of a numeric item.
@@ -166,6 +167,13 @@ def as_code(value: object) -> int | str:
     return int(whole[1]) if whole else str(value)
 
 
+def code_number(code: int | str) -> float | None:
+    """Number that a code is, "9.99" included; None for text."""
+    if isinstance(code, str) and not re.fullmatch(r"-?[0-9]{1,15}(?:\.[0-9]{1,30})?", code):
+        return None
+    return float(code)
+
+
 def is_stated(value: object) -> bool:
     """Whether a setting differs from its default: None, false and empty collections say nothing, 0 does."""
     return value is not None and value is not False and not (isinstance(value, Sized) and len(value) == 0)
@@ -266,13 +274,14 @@ def _range_problems(item: Item) -> Iterator[str]:
         yield f"`minimum` must not exceed `maximum`; found {low} and {high}"
     if item.kind == "numeric":
         for level in item.missing:
-            if not isinstance(level.code, int):
-                yield f"`missing` codes of a numeric item must be whole numbers; found {level.code!r}"
-            elif (low is not None or high is not None) and not _outside(level.code, low, high):
+            number = code_number(level.code)
+            if number is None:
+                yield f"`missing` codes of a numeric item must be numbers; found {level.code!r}"
+            elif (low is not None or high is not None) and not _outside(number, low, high):
                 yield f"`missing` has the code {level.code}, which `minimum` and `maximum` allow as a value"
 
 
-def _outside(code: int, low: float | None, high: float | None) -> bool:
+def _outside(code: float, low: float | None, high: float | None) -> bool:
     """Whether a code cannot be a value of the range."""
     return (low is not None and code < low) or (high is not None and code > high)
 

@@ -24,13 +24,14 @@ from survey.records.checks import (
     schema_failures,
 )
 from survey.records.codebook import Codebook
+from survey.records.declared import unknown_codes, without_declared
 from survey.records.decoding import BLANK, as_text, decode, identifiers, label_failures, plain_numbers, shown
 from survey.records.derived import derive
 from survey.records.encoding import encode
 from survey.records.fidelity import first_change
 from survey.records.files import read_file
 from survey.records.items import Item
-from survey.records.record_file import Failure
+from survey.records.record_file import Failure, RecordFile
 from survey.records.schema import companion
 from survey.records.text_files import TEXT_FILES, line_numbers
 from survey.records.writers import replacing, write_file
@@ -49,7 +50,8 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     A column may hold codes (1, "1" and 1.0 are the same) or labels, which must match exactly. A blank cell is
     the reason "No answer" where the codebook has a missing code of that label, and a failure otherwise.
     Derived items are computed; one that the file already has must agree. Columns that the codebook does not
-    know, such as strata and PSUs, are kept at the end.
+    know, such as strata and PSUs, are kept at the end; what a .sav or .dta file declares missing in them is missing. In
+    a numeric item, a code that the file declares missing must be one of the codebook's: it is never a number.
 
     Parameters
     ----------
@@ -69,13 +71,15 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     check_kind(codebook, Codebook, "codebook", CodebookError)
     source = _path(path)
     file = read_file(source)
-    cells = file.frame
+    cells = _without_reasons(file, codebook)
     failures = [*file.failures, *column_failures(cells.columns, codebook)]
     if not len(cells):
         failures.append((None, "", "", "the file has a header but no respondents"))
     for item in codebook.items.values():
         for column in item.columns:
             failures += label_failures(column, item, file.value_labels.get(column, {}))
+            if column in cells.columns and item.kind == "numeric" and not item.is_derived:
+                failures += unknown_codes(cells[column], item, file.missing.get(column, {}))
     columns: dict[str, pd.Series] = {}
     for item in items_in_column_order(codebook):
         failures += _read_item(item, cells, columns, codebook)
@@ -176,6 +180,13 @@ def _change(answers: pd.DataFrame, path: Path, codebook: Codebook, *, others: pd
         return str(changed), ""
     kept = first_change(others, cells, digits=DIGITS.get(path.suffix.lower(), 17)) if len(others.columns) else None
     return None if kept is None else (kept[0], f": {kept[1]}")
+
+
+def _without_reasons(file: RecordFile, codebook: Codebook) -> pd.DataFrame:
+    """Cells, blank where the file declares a code missing in a column whose reasons the codebook does not keep."""
+    kept = {column for item in codebook.items.values() if item.kind not in ("id", "text") for column in item.columns}
+    declared = {name: codes for name, codes in file.missing.items() if codes and name not in kept}
+    return file.frame.assign(**{name: without_declared(file.frame[name], codes) for name, codes in declared.items()})
 
 
 def _read_item(item: Item, cells: pd.DataFrame, columns: dict[str, pd.Series], codebook: Codebook) -> Iterator[Failure]:

@@ -20,7 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "records": (
         *("items", "schema", "codebook_page", "codebook_yaml", "record_file", "text_files", "sheets", "labelled_files"),
         *("files", "drafts", "codebook"),
-        *("decoding", "encoding", "fidelity", "derived", "writers", "checks", "respondents"),
+        *("declared", "decoding", "encoding", "fidelity", "derived", "writers", "checks", "respondents"),
     ),
     "design": (
         *("codes", "stages", "columns", "replicates", "domains", "calibrations", "design", "cells", "grouping"),

@@ -271,7 +271,7 @@ BAD_LINES = [
     ),
     (
         "q: {label: Q, kind: numeric, missing: {R: Refused}}",
-        r"`missing` codes of a numeric item must be whole numbers; found 'R'",
+        r"`missing` codes of a numeric item must be numbers; found 'R'",
     ),
     ("q: {label: Q, kind: multiple}", r"`options` must name the columns of the multiple-response set"),
     (

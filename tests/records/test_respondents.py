@@ -579,3 +579,59 @@ def test_messages_show_the_beginning_of_long_cells(tmp_path: Path, cell: str) ->
     with pytest.raises(RecordsError) as caught:
         read_respondents(path, codebook_of(ID, VIEW, AGE))
     assert len(str(caught.value)) < 20 * 700
+
+
+def declared_file(tmp_path: Path) -> Path:
+    """A file with user-missing codes, one of them a fraction: mean age 36 and mean grade 2.75."""
+    ages = [25, 30, 998, 36, 53, 999.0]
+    frame = pd.DataFrame({"id": range(1, 7), "age": ages, "gpa": [2.5, 3, 9.99, 2.75, 9.99, 2.75]})
+    pyreadstat.write_sav(
+        frame.assign(other=ages, text=["a", "NA", "b", "c", "d", "e"]),
+        tmp_path / "r.sav",
+        variable_value_labels={"age": {998: "Don't know", 999: "Refused"}, "gpa": {9.99: "No transcript"}},
+        missing_ranges={
+            **{key: [{"lo": 998, "hi": 999}] for key in ["age", "other"]},
+            "gpa": [{"lo": 9.99, "hi": 9.99}],
+            "text": ["NA"],
+        },
+    )
+    return tmp_path / "r.sav"
+
+
+def test_codes_that_a_file_declares_missing_are_never_numbers(tmp_path: Path) -> None:
+    """The mean age was 397 where 36 is right."""
+    path = declared_file(tmp_path)
+    age, gpa = Item("age", "Age", "numeric"), Item("gpa", "Grades", "numeric")
+    failures = failures_of(path, codebook_of(ID, age, gpa))
+    rule = "the file declares these codes missing, the codebook does not; add to the item: missing: "
+    assert failures == (
+        (None, "age", "998 (n=1), 999 (n=1)", rule + "{998: Don't know, 999: Refused}"),
+        (None, "gpa", "9.99 (n=2)", rule + "{'9.99': No transcript}"),
+    )
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".sav", ".dta", ".parquet"])
+def test_fractional_codes_are_drafted_read_and_written_back(tmp_path: Path, ending: str) -> None:
+    drafted = Codebook.from_labelled(declared_file(tmp_path))
+    drafted.to_yaml(tmp_path / "codebook.yaml")
+    codebook = Codebook.from_yaml(tmp_path / "codebook.yaml")
+    assert codebook.items["gpa"].missing == (Level("9.99", "No transcript"),)
+    read = read_respondents(tmp_path / "r.sav", codebook)
+    assert (read["age"].mean(), read["gpa"].mean()) == (36, 2.75)
+    assert read["gpa_missing"].tolist().count("No transcript") == 2
+    write_respondents(read, tmp_path / f"again{ending}", codebook)
+    pd.testing.assert_frame_equal(read_respondents(tmp_path / f"again{ending}", codebook), read)
+
+
+def test_what_a_file_declares_missing_is_missing_outside_the_codebook(tmp_path: Path) -> None:
+    read = read_respondents(declared_file(tmp_path), codebook_of(ID, Item("text", "Text", "text")))
+    assert read["other"].mean() == 36
+    assert read["gpa"].mean() == 2.75
+    assert read["text"].isna().tolist() == [False, True, False, False, False, False]
+
+
+def test_a_codebook_writes_a_fractional_code_as_number_or_text(tmp_path: Path) -> None:
+    page = "name: n\ntitle: t\ndata_kind: real\nitems:\n  x: {label: X, kind: numeric, missing: {CODE: Refused}}\n"
+    for code in ("9.99", "'9.99'"):
+        (tmp_path / "c.yaml").write_text(page.replace("CODE", code), encoding="utf-8")
+        assert Codebook.from_yaml(tmp_path / "c.yaml").items["x"].missing == (Level("9.99", "Refused"),)
