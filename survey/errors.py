@@ -7,6 +7,7 @@ what to do about it.
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 from typing import TypeVar
@@ -14,6 +15,7 @@ from typing import TypeVar
 Named = TypeVar("Named")
 MOST_NAMED = 20  # names that a message lists
 MOST_SHOWN = 100  # characters of a value that a message shows
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = MOST_SHOWN
 _BRIEF.maxdict = _BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = 6
@@ -22,6 +24,10 @@ _BRIEF.maxlevel = 3
 
 class SurveyError(ValueError):
     """Anything the package refuses to compute; the base of all its errors."""
+
+    def __str__(self) -> str:
+        """Message, in which nothing that came from a file steers the terminal."""
+        return visible(super().__str__())
 
 
 class CodebookError(SurveyError):
@@ -71,6 +77,14 @@ class DisclosureError(SurveyError):
 
 class InstallationError(SurveyError, ImportError):
     """Files of another distribution lie among those of the package."""
+
+
+def visible(text: str) -> str:
+    """Text in which nothing steers a terminal or turns the order of letters: such characters are shown as escapes.
+
+    Lines and tabs stay; U+001B begins the colours and commands of a terminal, U+202E shows what follows backwards.
+    """
+    return _STEERING.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def clipped(text: str, longest: int = MOST_SHOWN) -> str:

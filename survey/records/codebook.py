@@ -18,6 +18,7 @@ from survey.records.drafts import draft_items
 from survey.records.files import read_file
 from survey.records.items import Item, Level, as_code, item_problems
 from survey.records.schema import companion, respondent_schema
+from survey.replacing import write_text
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -159,12 +160,7 @@ class Codebook:
         CodebookError : the file cannot be written.
         """
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "items"}
-        try:
-            Path(path).write_text(dump_yaml(settings, self.items), encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise CodebookError(
-                f"`path` must be a file in an existing folder; {path} gave: {error.strerror}."
-            ) from error
+        write_text(path, dump_yaml(settings, self.items), error=CodebookError)
 
     def item(self, name: str) -> Item:
         """Look an item up by name.

@@ -37,7 +37,10 @@ def read_file(path: Path) -> RecordFile:
         raise RecordsError(f"`path` must be an existing file; there is none at {path}. Check the name and the folder.")
     if path.stat().st_size == 0:
         raise RecordsError(f"`path` must hold records; {path.name} is empty (0 bytes). Export it again.")
-    return reader(path)
+    try:
+        return reader(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def check_parquet(path: Path) -> None:

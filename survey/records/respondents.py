@@ -34,7 +34,8 @@ from survey.records.items import Item
 from survey.records.record_file import Failure, RecordFile
 from survey.records.schema import companion
 from survey.records.text_files import TEXT_FILES, line_numbers
-from survey.records.writers import replacing, write_file
+from survey.records.writers import write_file
+from survey.replacing import replacing
 
 Derived = Literal["omit", "write"]
 CELLS = (str, bool, int, float, np.generic, date, timedelta, Decimal)
@@ -137,7 +138,7 @@ def write_respondents(
     items = [item for item in items if all(column in frame.columns for column in item.columns)]
     others = _other_columns(frame, codebook)
     coded = encode(frame, items)
-    with replacing(target) as draft:
+    with replacing(target, error=RecordsError) as draft:
         write_file(draft, replace(coded, frame=coded.frame.assign(**others)))
         columns = [column for item in items for column in item.columns]
         changed = _change(frame[columns], draft, codebook, others=others)

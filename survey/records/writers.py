@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,17 +55,6 @@ def _refusals() -> tuple[type[Exception], ...]:
         pyreadstat.ReadstatError,
         XlsxWriterException,
     )
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside the target to write to, and put the file in place when all went well."""
-    if not path.parent.is_dir():
-        raise RecordsError(f"`path` must be in an existing folder; there is none at {path.parent}. Make it first.")
-    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        yield draft
-        os.replace(draft, path)
 
 
 def _write_csv(path: Path, coded: CodedFrame) -> None:
@@ -144,15 +130,17 @@ def _write_dta(path: Path, coded: CodedFrame) -> None:
     import pyreadstat
 
     frame = _plain(coded.frame)
-    labels: dict[str, dict[int | str, str]] = {}
+    labels: dict[str, dict[int | float | str, str]] = {}
     letters: dict[str, list[str]] = {}
     for column, named in coded.value_labels.items():
         if any(isinstance(code, str) for code in named):
             continue  # Stata labels numbers only
-        letter_of = {code: chr(ord("a") + at) for at, code in enumerate(coded.missing_codes.get(column, ()))}
+        letter_of: dict[int | float | str, int | float | str] = {
+            code: chr(ord("a") + at) for at, code in enumerate(coded.missing_codes.get(column, ()))
+        }
         labels[column] = {letter_of.get(code, code): label for code, label in named.items()}
         if letter_of:
-            letters[column] = list(letter_of.values())
+            letters[column] = list(map(str, letter_of.values()))
             marked = frame[column].map(letter_of)
             frame[column] = frame[column].astype(object).where(marked.isna(), marked)
     pyreadstat.write_dta(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from survey.errors import EstimationError
+from survey.replacing import make_folder, write_bytes
 from survey.tidy import CONFIDENTIAL, UNRELIABLE
 from survey.workbooks import CREATED, LONGEST, OPTIONS
 
@@ -105,8 +106,8 @@ def _workbook(path: str | os.PathLike[str]) -> Iterator[Workbook]:
     workbook.set_properties({"created": CREATED})
     yield workbook
     workbook.close()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(buffer.getvalue())
+    make_folder(target.parent, error=EstimationError)
+    write_bytes(target, buffer.getvalue(), error=EstimationError)
 
 
 def _add_index(workbook: Workbook, heads: list[str], facts: Mapping[str, object]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from survey.errors import CalibrationError, brief_value
 from survey.strict_yaml import BOOLEAN, read_yaml
@@ -11,7 +12,7 @@ from survey.strict_yaml import BOOLEAN, read_yaml
 FORM = "gender: {Male: 0.49, Female: 0.51}"
 
 
-def read_margins(path: str | os.PathLike[str], *, argument: str = "path") -> dict[str, dict[str | int, float]]:
+def read_margins(path: str | os.PathLike[str], *, argument: str = "path") -> dict[str, dict[Any, float]]:
     """Read population margins from a YAML file.
 
     Parameters
@@ -42,7 +43,7 @@ def read_margins(path: str | os.PathLike[str], *, argument: str = "path") -> dic
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise CalibrationError(f"`{argument}` must be a readable YAML file; {path}: {reason}.") from error
     page, problems = read_yaml(text)
-    margins: dict[str, dict[str | int, float]] = {}
+    margins: dict[str, dict[Any, float]] = {}
     if isinstance(page, dict):
         margins = {str(name): _targets(name, targets, problems) for name, targets in page.items()}
     elif not problems:
@@ -56,7 +57,7 @@ def read_margins(path: str | os.PathLike[str], *, argument: str = "path") -> dic
     return margins
 
 
-def _targets(name: object, targets: object, problems: list[str]) -> dict[str | int, float]:
+def _targets(name: object, targets: object, problems: list[str]) -> dict[Any, float]:
     """Targets of one variable, noting what is none."""
     if not isinstance(name, str):
         problems.append(f"{brief_value(name)}: a variable must be named by text; {BOOLEAN}")

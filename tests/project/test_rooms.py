@@ -14,7 +14,10 @@ PACKAGE = Path(__file__).resolve().parents[2] / "survey"
 
 # From bottom to top: a room imports only from rooms before it, and a file only from files before it in its room.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "": ("errors", "installation", "arrays", "strict_yaml", "tidy", "workbooks", "arguments", "printing", "console"),
+    "": (
+        *("errors", "installation", "arrays", "replacing", "strict_yaml", "tidy", "workbooks", "arguments", "printing"),
+        "console",
+    ),
     "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
     "tables": ("pandoc", "workbook", "layout", "shares", "models"),
     "records": (
@@ -48,7 +51,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("suppression", "protection", "publication_rows", "publication"),
     ),
     "report": ("phrases", "lint", "exhibits", "page"),
-    "cli": ("inputs", "output", "commands", "parser"),
+    "cli": ("terminal", "inputs", "output", "commands", "parser"),
 }
 ORDER = [f"{room}.{file}".strip(".") for room, files in ROOMS.items() for file in files]
 

@@ -473,7 +473,7 @@ def test_an_item_that_is_not_there_is_answered_with_the_nearest() -> None:
             r"the net 'N' must list the levels that it sums, as in \('Yes',\); found 'Yes'",
         ),
         (lambda: Codebook.from_yaml({"name": "demo"}), "`path` must be the name of a file; got dict"),  # type: ignore[arg-type]
-        (lambda: small_codebook().to_yaml("nowhere/at/all.yaml"), "`path` must be a file in an existing folder"),
+        (lambda: small_codebook().to_yaml("nowhere/at/all.yaml"), "`path` must be in an existing folder"),
     ],
 )
 def test_what_is_no_item_or_codebook_is_refused(make: Any, message: str) -> None:

@@ -17,7 +17,7 @@ from survey.errors import RecordsError
 from survey.records.codebook import Codebook, Item, Level
 from survey.records.respondents import read_respondents, write_respondents
 from survey.records.schema import category_dtype, companion, missing_dtype
-from survey.records.writers import replacing
+from survey.replacing import replacing
 from tests.records.test_respondents import (
     AGE,
     AGE_GROUP,
