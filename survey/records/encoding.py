@@ -83,7 +83,9 @@ def _codes(frame: pd.DataFrame, column: str, item: Item) -> pd.Series:
         if item.stored_missing:
             codes = np.array([*(float(level.code) for level in item.stored_missing), np.nan])
             coded = coded.fillna(pd.Series(codes[frame[companion(column)].cat.codes], index=frame.index))
-        return coded.astype("Int64") if item.integer and all_whole(coded.dropna().to_numpy(dtype=np.float64)) else coded
+        return (
+            coded.astype("Int64") if item.integer and all_whole(np.asarray(coded.dropna(), dtype=np.float64)) else coded
+        )
     answers = (*item.levels, *item.stored_missing)
     places = values.cat.codes.to_numpy(dtype=np.int64)
     if item.stored_missing:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from survey.errors import RecordsError
 from survey.records.items import as_code
-from survey.records.record_file import RecordFile, unreadable
+from survey.records.record_file import DAMAGE, RecordFile, unreadable
+from survey.records.rehearsal import rehearse
 from survey.records.schema import all_whole
 
 
@@ -17,11 +20,7 @@ def read_sav(path: Path) -> RecordFile:
     """Read an SPSS file: codes as stored, user-missing codes included."""
     import pyreadstat
 
-    try:
-        # Without user_missing the reasons for a missing answer would become NaN.
-        frame, meta = pyreadstat.read_sav(path, user_missing=True, apply_value_formats=False)
-    except pyreadstat.ReadstatError as error:
-        raise unreadable(path, error) from error
+    frame, meta = _read(pyreadstat.read_sav, path)
     frame = _whole(frame)
     labels = meta.variable_value_labels
     missing = {
@@ -34,10 +33,7 @@ def read_dta(path: Path) -> RecordFile:
     """Read a Stata file: codes as stored, the extended missing values .a to .z as "a" to "z"."""
     import pyreadstat
 
-    try:
-        frame, meta = pyreadstat.read_dta(path, user_missing=True, apply_value_formats=False)
-    except pyreadstat.ReadstatError as error:
-        raise unreadable(path, error) from error
+    frame, meta = _read(pyreadstat.read_dta, path)
     labels = dict(meta.variable_value_labels)
     missing: dict[str, dict[int | str, str]] = {}
     # Only numbers have labels in Stata, so that a label of a letter is that of a missing value, in use or not.
@@ -54,6 +50,21 @@ def read_dta(path: Path) -> RecordFile:
         marks = cells.map(missing[column]).astype(object)
         frame[column] = cells.where(marks.isna(), marks)
     return _labelled(_whole(frame), meta, labels=labels, missing=missing)
+
+
+def _read(reader: Callable[..., tuple[pd.DataFrame, Any]], path: Path) -> tuple[pd.DataFrame, Any]:
+    """Cells and what the file says of them, read by a library that a damaged file may crash."""
+    import pyreadstat
+
+    # Without user_missing the reasons for a missing answer would become NaN.
+    read = partial(reader, path, user_missing=True, apply_value_formats=False)
+    wrong = rehearse(partial(read, output_format="dict"), path.stat().st_size)
+    if wrong:
+        raise unreadable(path, RecordsError(wrong))
+    try:
+        return read()
+    except (*DAMAGE, pyreadstat.ReadstatError, pyreadstat.PyreadstatError) as error:
+        raise unreadable(path, error) from error
 
 
 def _declared(cells: pd.Series, ranges: list[dict[str, Any]], labels: Mapping[int | str, str]) -> dict[int | str, str]:

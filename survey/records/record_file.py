@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -14,6 +17,15 @@ from survey.errors import RecordsError, clipped
 Failure = tuple[object, str, object, str]
 """Row (respondents counted from 1; None for the whole file), column, value and the rule that it breaks."""
 
+
+DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError, BadZipFile, struct.error, zlib.error),
+)
+"""Errors by which readers of binary formats show that a file is damaged: they check little of what they read."""
+
+MOST_CELLS = 20_000_000
+"""Cells that a file of any size may stand for."""
 
 MOST_COLUMNS = 20_000
 """Columns that a file may have: each costs time, whatever it holds."""
@@ -68,3 +80,8 @@ def check_columns(count: int, path: Path) -> None:
         raise RecordsError(
             f"`path` must have at most {MOST_COLUMNS:,} columns; {path.name} has {count:,}. Export fewer of them."
         )
+
+
+def most_cells(path: Path) -> int:
+    """Cells that a file may stand for: its size bounds them, and a small one may have many blanks."""
+    return max(MOST_CELLS, 20 * path.stat().st_size)

@@ -90,8 +90,9 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
         # Decoding has reported every blank; where it found a bad cell it left one behind.
         failures += [failure for failure in broken if failure[3] != NULL_RULE]
     # Rows that could not be split into fields are empty in `cells`: one failure is enough for each.
-    unread = {failure[0] for failure in file.failures} - {None}
+    unread = {failure[0] for failure in file.failures if failure[1] == ""} - {None}
     failures = [failure for failure in failures if failure[0] not in unread or failure[1] == ""]
+    failures = list({failure[:2] if failure[0] else failure: failure for failure in reversed(failures)}.values())[::-1]
     if failures:
         lines = line_numbers(source) if source.suffix.lower() in TEXT_FILES else []
         raise records_error(source.name, codebook, cells, failures=failures, lines_of=lines)

@@ -34,14 +34,11 @@ def run(*arguments: str, stdout: int = subprocess.PIPE, **environment: str) -> s
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("arguments", [["codebook", CODEBOOK], ["--version"]])
-def test_a_full_disk_is_said(arguments: list[str]) -> None:
+def test_a_full_disk_is_said() -> None:
     with FULL.open("w") as full:
-        answer = run(*arguments, stdout=full.fileno())
-    assert (answer.returncode, answer.stderr) == (
-        74,
-        "survey: the answer could not be written: No space left on device\n",
-    )
+        answer = run("codebook", CODEBOOK, stdout=full.fileno())
+    assert answer.returncode == 74
+    assert answer.stderr == "survey: the answer could not be written: No space left on device\n"
 
 
 def test_a_closed_pipe_is_no_error() -> None:

@@ -21,7 +21,17 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
     "tables": ("pandoc", "workbook", "layout", "shares", "models"),
     "records": (
-        *("items", "schema", "codebook_page", "codebook_yaml", "record_file", "text_files", "sheets", "labelled_files"),
+        *(
+            "items",
+            "schema",
+            "codebook_page",
+            "codebook_yaml",
+            "record_file",
+            "text_files",
+            "sheets",
+            "rehearsal",
+            "labelled_files",
+        ),
         *("files", "drafts", "codebook"),
         *("declared", "decoding", "encoding", "fidelity", "derived", "writers", "checks", "respondents"),
     ),
