@@ -100,7 +100,7 @@ def brief_value(value: object) -> str:
 def shown(value: object) -> str:
     """A value as a message prints it: `repr`, without the wrapping of numpy scalars, alone or in a tuple or list."""
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        parts = [shown(part) for part in value]
+        parts = [shown(part) for part in value[:MOST_NAMED]] + ["..."] * (len(value) > MOST_NAMED)
         return f"[{', '.join(parts)}]" if isinstance(value, list) else f"({', '.join(parts)}{',' * (len(parts) == 1)})"
     item = getattr(value, "item", None)
     return brief_value(item() if callable(item) and not isinstance(value, str) else value)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from survey.errors import CodebookError, did_you_mean
+from survey.errors import CodebookError, did_you_mean, visible
 from survey.records.codebook_page import codebook_page
 from survey.records.codebook_yaml import dump_yaml, parse_yaml
 from survey.records.drafts import draft_items
@@ -70,7 +70,7 @@ class Codebook:
     def __repr__(self) -> str:
         """Name and items, as the console shows them."""
         listed = "\n".join(f"  {name} ({item.kind}): {item.label}" for name, item in self.items.items())
-        return f"Codebook {self.name!r}, {self.data_kind} data: {self.title}\n{listed}"
+        return visible(f"Codebook {self.name!r}, {self.data_kind} data: {self.title}\n{listed}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by field, for read-only mappings cannot be."""

@@ -10,7 +10,7 @@ from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from survey.errors import CodebookError, did_you_mean
+from survey.errors import CodebookError, did_you_mean, visible
 
 Kind = Literal["id", "nominal", "ordinal", "numeric", "multiple", "text"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -108,7 +108,7 @@ class Item:
         """Name, label and answers, as the console shows them."""
         answers = [f"{level.code} {level.label}" for level in (*self.levels, *self.missing)]
         said = [*(["; ".join(answers)] if answers else []), *([f"nets: {', '.join(self.nets)}"] if self.nets else [])]
-        return "\n  ".join([f"Item {self.name!r} ({self.kind}): {self.label}", *said])
+        return visible("\n  ".join([f"Item {self.name!r} ({self.kind}): {self.label}", *said]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by field, for read-only mappings cannot be."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from survey.errors import SurveyError
+from survey.errors import SurveyError, visible
 from survey.replacing import make_folder, write_text
 from survey.report.exhibits import Numbered, figure, table
 from survey.report.lint import lint_template
@@ -69,7 +69,7 @@ def render(
     text = to_markdown(template, results, figures=output.parent)
     page = _pandoc(text, template.parent, {"title": title, "description": description, "lang": language})
     make_folder(output.parent, argument="output")
-    write_text(output, page, argument="output")
+    write_text(output, visible(page), argument="output")
     return output
 
 

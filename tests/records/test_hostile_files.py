@@ -18,7 +18,7 @@ import pytest
 
 from survey import read_respondents, write_respondents
 from survey.errors import RecordsError
-from survey.records import Item, labelled_files, rehearsal
+from survey.records import Item, rehearsal
 from survey.records.rehearsal import rehearse
 from tests.records.test_respondents import ID, codebook_of
 
@@ -159,4 +159,3 @@ def test_without_fork_files_are_read_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(read_respondents(tmp_path / "r.sav", CODEBOOK)) == 30
     (tmp_path / "r.dta").write_bytes(io.BytesIO(b"no Stata file at all").getvalue())
     refused(tmp_path / "r.dta", "r.dta could not be read")
-    assert labelled_files.rehearse is rehearse
