@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
+import pyreadstat
 import pytest
 
 import survey
@@ -13,6 +15,7 @@ from survey.records import Codebook, Item, Level
 from survey.tables import pandoc, table_html
 
 EVIL = "<script>alert(1)</script>\x1b]0;x\x07\x1b[31m\u202e\x9b1m &lt; *b* [l](javascript:x) `c` _u_ a|b"
+MARKED = re.sub("[\x07\x1b\x9b]", "", EVIL)  # a codebook has no control characters
 STEERING = ("\x1b", "\x07", "\x9b", "\u202e")
 
 
@@ -22,8 +25,9 @@ def design() -> survey.Design:
 
 
 def codebook() -> Codebook:
-    levels = (Level(1, EVIL), Level(2, "other"))
-    item = Item("q", f"Label {EVIL}", "nominal", levels=levels, wording=EVIL, note=EVIL, nets={f"net {EVIL}": (EVIL,)})
+    levels = (Level(1, MARKED), Level(2, "other"))
+    nets = {f"net {MARKED}": (MARKED,)}
+    item = Item("q", f"Label {MARKED}", "nominal", levels=levels, wording=EVIL, note=EVIL, nets=nets)
     return Codebook("c", f"Title {EVIL}", "real", {"q": item}, note=EVIL)
 
 
@@ -48,7 +52,7 @@ def test_what_steers_is_shown_as_an_escape() -> None:
 def test_labels_steer_nothing(text: object) -> None:
     assert callable(text)
     said = text()
-    assert "\\x1b" in said
+    assert "\\u202e" in said
     assert [mark for mark in STEERING if mark in said] == []
 
 
@@ -71,3 +75,30 @@ def test_labels_are_no_markup_on_a_codebook_page(tmp_path: Path) -> None:
 def test_messages_show_the_beginning_of_a_value(value: object) -> None:
     assert len(shown(value)) < 3_000
     assert clipped("abcdef", 3) == "abc..."
+
+
+def test_a_codebook_has_no_control_characters() -> None:
+    level = Level(1, "Yes\x1b[31m")
+    item = Item("q", "Q\x00", "nominal", levels=(level, Level(2, "No")))
+    with pytest.raises(survey.CodebookError, match="must have no control characters") as caught:
+        Codebook("c", "t", "real", {"q": item})
+    assert "labels of `levels` and `missing` must have no control" in str(caught.value)
+    assert "`label` must have no control" in str(caught.value)
+
+
+def test_a_draft_takes_control_characters_out_of_labels(tmp_path: Path) -> None:
+    pyreadstat.write_sav(
+        pd.DataFrame({"q": [1.0, 2.0]}),
+        tmp_path / "r.sav",
+        file_label="A\x01title",
+        column_labels={"q": "A\x1b[31mlabel"},
+        variable_value_labels={"q": {1: "Y\x07es", 2: "No"}},
+    )
+    codebook = Codebook.from_labelled(tmp_path / "r.sav")
+    assert (codebook.title, codebook.items["q"].label, codebook.items["q"].labels) == (
+        "A title",
+        "A [31mlabel",
+        ("Y es", "No"),
+    )
+    assert "control characters were taken out" in str(codebook.note)
+    survey.read_respondents(tmp_path / "r.sav", codebook)

@@ -11,12 +11,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from survey.errors import CodebookError, did_you_mean, visible
+from survey.errors import CodebookError, clipped, did_you_mean, visible
 from survey.records.codebook_page import codebook_page
 from survey.records.codebook_yaml import dump_yaml, parse_yaml
 from survey.records.drafts import draft_items
 from survey.records.files import read_file
-from survey.records.items import Item, Level, as_code, item_problems
+from survey.records.items import CONTROL, Item, Level, as_code, item_problems
 from survey.records.schema import companion, respondent_schema
 from survey.replacing import write_text
 
@@ -27,6 +27,9 @@ __all__ = ["Codebook", "Item", "Level"]
 
 DATA_KINDS = ("synthetic", "real")
 LABELLED = (".sav", ".dta")
+LISTED = 50
+LONGEST_PROBLEM = 500
+"""Problems that a message lists, and the characters of each that it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ class Codebook:
         listed = "".join(f"; {note}" for note in notes)
         return cls(
             name=re.sub(r"\W+", "_", file.stem.lower()).strip("_") or "draft",
-            title=labelled.title.strip() or file.stem,
+            title=" ".join(CONTROL.sub(" ", labelled.title).split()) or file.stem,
             data_kind="real",
             items=items,
             note=f"drafted from the labels of {file.name}: read it through{listed}",
@@ -229,7 +232,8 @@ def _refuse(what: str, problems: list[str]) -> None:
     """Raise one error for all problems, if there are any."""
     if problems:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-        listed = "\n".join(f"  - {problem}" for problem in problems)
+        listed = "\n".join(f"  - {clipped(problem, LONGEST_PROBLEM)}" for problem in problems[:LISTED])
+        listed += f"\n  ... and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
         raise CodebookError(f"{what} must be consistent; found {count}, to be corrected there:\n{listed}")
 
 

@@ -34,6 +34,9 @@ MAPPINGS: Mapping[str, str] = MappingProxyType(
 )
 """Settings of an item that are mappings, with an example of each."""
 
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that are no text: pictures, workbooks and Word documents cannot hold them, and terminals obey them."""
+
 NO_ANSWER = "No answer"
 """Label of the missing code that stands for a blank cell."""
 
@@ -212,6 +215,8 @@ def _settings_problems(item: Item) -> Iterator[str]:
     for text, name in ((item.name, "name"), (item.label, "label"), *((c, "options") for c in item.options)):
         if not text or text != text.strip():
             yield f"`{name}` must be text without blanks around it; found {text!r}"
+        if text and CONTROL.search(text):
+            yield f"`{name}` must have no control characters; found {text!r}"
     for name in sorted(frozenset().union(*SETTINGS.values()) - SETTINGS[item.kind]):
         if is_stated(getattr(item, name)):
             yield f"`{name}` does not belong to an item of kind {item.kind!r}"
@@ -244,6 +249,8 @@ def _level_problems(item: Item) -> Iterator[str]:
             yield f"`levels` and `missing` have the label {label!r} {count} times; labels must differ"
         if not label or label != label.strip():
             yield f"labels of `levels` and `missing` must be text without blanks around it; found {label!r}"
+        if CONTROL.search(label):
+            yield f"labels of `levels` and `missing` must have no control characters; found {label!r}"
     owner = {as_code(level.code): level for level in everything}
     for level in everything:
         other = owner.get(as_code(level.label), level)

@@ -16,9 +16,9 @@ from survey.records.record_file import DAMAGE, Failure, RecordFile, check_column
 ROWS = 1_048_576
 """Rows of a sheet."""
 
-LARGEST = 256_000_000
+LARGEST = 20_000_000
 RATIO = 40
-"""Bytes that a workbook may be unpacked to: a quarter of a gigabyte, or forty times its size."""
+"""Bytes that a workbook may be unpacked to: 20 MB, or forty times its size; reading 20 MB takes some 15 seconds."""
 
 PARTS = 10_000
 """Files in a workbook."""

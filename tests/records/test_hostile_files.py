@@ -159,3 +159,14 @@ def test_without_fork_files_are_read_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(read_respondents(tmp_path / "r.sav", CODEBOOK)) == 30
     (tmp_path / "r.dta").write_bytes(io.BytesIO(b"no Stata file at all").getvalue())
     refused(tmp_path / "r.dta", "r.dta could not be read")
+
+
+@needs_fork
+@pytest.mark.parametrize("value", [128, 255])
+def test_a_damaged_header_does_not_end_the_process(tmp_path: Path, value: int) -> None:
+    """One byte of the record of the first variable, which crashed the library in two of 650 damaged files."""
+    write_respondents(FRAME, tmp_path / "r.sav", CODEBOOK)
+    content = bytearray((tmp_path / "r.sav").read_bytes())
+    content[220] = value
+    (tmp_path / "r.sav").write_bytes(content)
+    refused(tmp_path / "r.sav", "r.sav could not be read|`r.sav` must keep to codebook")
