@@ -14,8 +14,8 @@ import yaml
 
 from survey.errors import clipped
 
-LONGEST = 2_000_000
-"""Characters of a file; the reader takes about ten seconds for as many."""
+LONGEST = 1_000_000
+"""Characters of a file: as many take the reader some seconds, half a minute at most."""
 
 MOST = 200_000
 """Values of a file once every alias is written out."""
