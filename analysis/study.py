@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.settings import ROOT, Settings, read_settings, read_yaml
-from survey import CalibrationError, Codebook, Design, Item, SurveyError, rake, read_respondents
+from analysis.settings import ROOT, Settings, read_settings
+from survey import CalibrationError, Codebook, Design, Item, SurveyError, rake, read_margins, read_respondents
 
 FOCUS = "in_focus"
 """Column added to the respondents: 1 for the answers that the report follows, 0 for others, NaN for none."""
@@ -133,7 +133,7 @@ def read_study(name: str, data: Path | None = None, codebook: Path | None = None
     _check_outcome(frame, outcome, path)
     before = Design(frame.assign(**{FOCUS: focus}), weight=book.weight)
     targets = _targets(settings, folder, codebook)
-    margins: Margins | None = None if targets is None else read_yaml(targets)
+    margins: Margins | None = None if targets is None else read_margins(targets)
     theirs = targets is not None and targets.parent != folder
     stated = _stated(book, folder / "codebook.yaml", kind)
     weighted = before if margins is None or book.weight is not None else _raked(before, margins, path, targets=targets)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from survey.errors import visible
 from survey.tidy import NOT_AVAILABLE, UNRELIABLE
 
 CONSOLE_ROWS = 30  # rows of a result that printing it shows
@@ -29,7 +30,7 @@ def console(title: str, frame: pd.DataFrame, columns: Sequence[str], note: str =
     more = len(frame) - len(rows)
     lines = [title, pd.DataFrame(cells).to_string(index=False) if len(rows) else ""]
     lines += [f"... and {more} rows more; tidy() has all of them, and more columns"] if more > 0 else []
-    return "\n".join(line for line in [*lines, note] if line)
+    return visible("\n".join(line for line in [*lines, note] if line))
 
 
 def _cell(value: object) -> str:

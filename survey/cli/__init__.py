@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from survey.errors import InstallationError
+from survey.cli.terminal import ended
 from survey.installation import check_face, check_neighbours
 
 __all__ = ["main"]
@@ -24,14 +24,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns
     -------
-    0; 1 where the package refuses, with its message on standard error.
+    0; 1 where the package refuses, with its message on standard error; see `survey.cli.terminal.ended`.
     """
-    try:
-        check_neighbours()
-        check_face(sys.modules.get("survey"))
-    except InstallationError as error:
-        sys.stderr.write(f"survey: {error}\n")
-        return 1
+    return ended(lambda: _checked(arguments))
+
+
+def _checked(arguments: Sequence[str] | None) -> int:
+    """Run one command, or refuse where the package is not what it should be."""
+    check_neighbours()
+    check_face(sys.modules.get("survey"))
     from survey.cli.parser import main as command
 
     return command(arguments)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from survey.cli.inputs import read_design, read_targets
+from survey.cli.inputs import read_design
 from survey.cli.output import stated, table_text, written
 from survey.errors import SurveyError
 from survey.models import average_effects, ordinal
 from survey.records import LABELLED, Codebook, read_respondents, write_respondents
+from survey.replacing import write_text
 from survey.tabulation import crosstab, topline
-from survey.weighting import margin_table, rake, weight_summary
+from survey.weighting import margin_table, rake, read_margins, weight_summary
 
 WEIGHT = "weight"  # column of raked weights in the file that `survey weight` writes
 
@@ -33,12 +34,17 @@ def run_codebook(asked: argparse.Namespace) -> str:
     if asked.output is None:
         return codebook.to_markdown().rstrip("\n")
     ending = Path(asked.output).suffix.lower()
-    if ending in (".yaml", ".yml"):
-        codebook.to_yaml(asked.output)
-    elif ending == ".md":
-        Path(asked.output).write_text(codebook.to_markdown(), encoding="utf-8", newline="\n")
-    else:
+    if ending not in (".yaml", ".yml", ".md"):
         raise SurveyError(f"`--output` must end in .md or .yaml; got {asked.output!r}. Rename it.")
+    if Path(asked.output).exists() and not asked.force:
+        raise SurveyError(
+            f"`--output` must be a new file, as somebody may have edited {asked.output}, which is there. "
+            "Name another, or replace it with --force."
+        )
+    if ending == ".md":
+        write_text(asked.output, codebook.to_markdown(), argument="--output")
+    else:
+        codebook.to_yaml(asked.output)
     note = f" {codebook.note}." if drafted and codebook.note else ""
     return f"{asked.output}: {len(codebook.items)} items.{note}"
 
@@ -46,7 +52,7 @@ def run_codebook(asked: argparse.Namespace) -> str:
 def run_weight(asked: argparse.Namespace) -> str:
     """Rake, show what that did, and write the respondents with their weights."""
     codebook, design = read_design(asked)
-    targets = read_targets(asked.targets)
+    targets = read_margins(asked.targets, argument="MARGINS")
     design = rake(design, targets)
     summary = weight_summary(design).iloc[0]
     lines = [

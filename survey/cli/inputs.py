@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from survey.design import Design
 from survey.errors import SurveyError
 from survey.records import Codebook, read_respondents
-from survey.weighting import rake
+from survey.weighting import rake, read_margins
+
+INPUTS = ("data", "codebook", "targets", "margins", "path")
+"""Arguments that name files to read."""
 
 
 def read_design(asked: argparse.Namespace) -> tuple[Codebook, Design]:
@@ -27,18 +28,26 @@ def read_design(asked: argparse.Namespace) -> tuple[Codebook, Design]:
         lonely_psu=asked.lonely_psu,
     )
     if asked.margins is not None:
-        design = rake(design, read_targets(asked.margins))
+        design = rake(design, read_margins(asked.margins, argument="MARGINS"))
     return codebook, design if asked.domain is None else design.domain(asked.domain)
 
 
-def read_targets(path: str) -> Mapping[str, Any]:
-    """Margins in a YAML file."""
-    import yaml
+def check_output(asked: argparse.Namespace) -> None:
+    """Refuse an output that is one of the inputs, by whatever name or link."""
+    output = getattr(asked, "output", None)
+    if output is None:
+        return
+    for argument in INPUTS:
+        given = getattr(asked, argument, None)
+        if given is not None and _is_same_file(Path(output), Path(given)):
+            raise SurveyError(
+                f"`--output` must not be a file that is read; {output} is {given}. Name another: the old one is kept."
+            )
 
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Whether two names are those of one file: through links, and whatever letters the disk takes for equal."""
     try:
-        targets = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SurveyError(f"`MARGINS` must be a readable YAML file; {path}: {' '.join(str(error).split())}.") from error
-    if not isinstance(targets, dict):
-        raise SurveyError(f"`MARGINS` must map items to levels and these to targets; {path} does not.")
-    return targets
+        return one.samefile(other)
+    except OSError:  # one of them is not there
+        return False

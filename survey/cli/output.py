@@ -8,6 +8,7 @@ import pandas as pd
 
 from survey.errors import SurveyError
 from survey.records import Codebook
+from survey.replacing import write_text
 from survey.tabulation import Table
 
 FORMATS = (".xlsx", ".html")
@@ -31,7 +32,7 @@ def written(codebook: Codebook, table: Table, path: str) -> str:
         laid_out = table.to_gt()
         if synthetic:
             laid_out = laid_out.tab_source_note(SYNTHETIC)
-        Path(path).write_text(table_html(laid_out), encoding="utf-8", newline="\n")
+        write_text(path, table_html(laid_out), argument="--output")
     else:
         raise SurveyError(f"`--output` must end in {' or '.join(FORMATS)}; got {path!r}. Rename it.")
     return f"{path}: {table.title or table.item}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import get_args
 
@@ -16,15 +15,16 @@ from survey.cli.commands import (
     run_validate,
     run_weight,
 )
+from survey.cli.inputs import check_output
+from survey.cli.terminal import say
 from survey.design import LonelyPSU
-from survey.errors import SurveyError
 from survey.estimation import Share
 from survey.installation import DISTRIBUTION, VERSION
 from survey.models import LinkName
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command, and print what it says.
 
     Parameters
     ----------
@@ -32,14 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns
     -------
-    0; 1 where the package refuses, with its message on standard error.
+    0.
+
+    Raises
+    ------
+    SurveyError : the package refuses.
     """
     asked = _parser().parse_args(arguments)
-    try:
-        sys.stdout.write(asked.run(asked) + "\n")
-    except SurveyError as error:
-        sys.stderr.write(f"survey: {error}\n")
-        return 1
+    check_output(asked)
+    say(asked.run(asked))
     return 0
 
 
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     codebook.add_argument("path", help="codebook (.yaml), or labelled file (.sav, .dta)", metavar="FILE")
     codebook.add_argument("-o", "--output", help="file to write instead: .md for a page, .yaml for a draft")
+    codebook.add_argument("--force", action="store_true", help="replace the file where it is there")
     codebook.set_defaults(run=run_codebook)
 
     weight = commands.add_parser("weight", help="rake to population margins, and write the weights")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from survey.errors import EstimationError
+from survey.replacing import make_folder, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -217,27 +218,23 @@ def save_figure(ax: Axes, path_stem: str | os.PathLike[str], alt: str) -> dict[s
         )
     figure = figure_of(ax)
     stem = Path(path_stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(stem.parent, argument="path_stem", error=EstimationError)
     files = {kind: stem.with_name(f"{stem.name}.{kind}") for kind in ("svg", "png")}
     with figure_style():
         renderer = FigureCanvasAgg(figure).get_renderer()
         tight = figure.get_tightbbox(renderer).padded(0.06)
         # Never narrower than the figure: figures of one width have type of one size on the page.
         box = Bbox([[min(tight.x0, 0.0), tight.y0], [max(tight.x1, figure.get_figwidth()), tight.y1]])
-        figure.savefig(
-            files["svg"],
-            format="svg",
-            bbox_inches=box,
-            metadata={"Date": None, "Creator": None, "Description": alt},
-        )
-        figure.savefig(
-            files["png"],
-            format="png",
-            dpi=DPI,
-            bbox_inches=box,
-            metadata={"Software": None, "Description": alt},
-        )
+        with _replacing(files["svg"]) as svg, _replacing(files["png"]) as png:
+            metadata = {"Date": None, "Creator": None, "Description": alt}
+            figure.savefig(svg, format="svg", bbox_inches=box, metadata=metadata)
+            figure.savefig(png, format="png", dpi=DPI, bbox_inches=box, metadata={"Software": None, "Description": alt})
     return files
+
+
+def _replacing(path: Path) -> AbstractContextManager[Path]:
+    """Path to write a picture to, which is put in place when all went well."""
+    return replacing(path, argument="path_stem", error=EstimationError)
 
 
 def _words(text: str, width: float, size: float, bold: bool) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,5 @@ from survey.records.codebook import LABELLED, Codebook
 from survey.records.items import Item, Level
 from survey.records.respondents import read_respondents, write_respondents
 from survey.records.schema import companion
-from survey.records.writers import replacing
 
-__all__ = ["LABELLED", "Codebook", "Item", "Level", "companion", "read_respondents", "replacing", "write_respondents"]
+__all__ = ["LABELLED", "Codebook", "Item", "Level", "companion", "read_respondents", "write_respondents"]

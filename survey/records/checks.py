@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
-from survey.errors import RecordsError, nearest
+from survey.errors import RecordsError, brief_value, clipped, nearest
 from survey.records.codebook import Codebook
 from survey.records.decoding import shown
-from survey.records.files import Failure
 from survey.records.items import Item
+from survey.records.record_file import Failure
 from survey.records.schema import companion
 
 LISTED = 20
@@ -19,7 +19,9 @@ LISTED = 20
 
 NULL_RULE = "must not be blank"
 MISSING_RULE = "the column is missing"
-TEXT_FILES = (".csv", ".tsv")
+LONGEST_RULE = 500
+"""Characters of a rule that the message shows: it may quote labels."""
+
 SEVERAL = 6
 """Rows with one id that the message shows."""
 
@@ -101,27 +103,29 @@ def reason_failures(frame: pd.DataFrame, codebook: Codebook) -> Iterator[Failure
                 yield int(row) + 1, column, shown(frame[column].iloc[row]), f"{rule} in {companion(column)!r}"
 
 
-def records_error(name: str, codebook: Codebook, cells: pd.DataFrame, *, failures: list[Failure]) -> RecordsError:
+def records_error(
+    name: str, codebook: Codebook, cells: pd.DataFrame, *, failures: list[Failure], lines_of: Sequence[int] = ()
+) -> RecordsError:
     """Put all failures into one error: those of the whole file first, then in file order.
 
     Where several respondents have one id, the message has one line for all of them; where columns are missing, it says
-    first that the file may not be of this questionnaire. Rows of text files come with their line.
+    first that the file may not be of this questionnaire. Rows of text files come with their line, `lines_of` each row.
     """
     place = {str(column): at for at, column in enumerate(cells.columns)}
     ordered = sorted(failures, key=lambda f: (0 if f[0] is None else int(str(f[0])), place.get(f[1], -1)))
     ids = [item.name for item in codebook.items.values() if item.kind == "id" and item.name in cells.columns]
-    # A line break within an answer would put row and line out of step.
-    text = name.lower().endswith(TEXT_FILES) and not any("\n" in str(cell) for cell in cells.to_numpy().ravel())
     lines: list[str] = []
     for (row, column, value, rule), rows in _alike(ordered):
         respondent = shown(cells[ids[0]].iloc[int(str(row)) - 1]) if row is not None and ids and len(rows) == 1 else ""
-        who = f"{ids[0]} {respondent}" if respondent != "" else ""
-        cell = f", {column}" if column else ""
-        lines.append(f"  - {_where(rows, who, text)}{cell}{_equals(value)}: {rule}")
+        who = clipped(f"{ids[0]} {respondent}") if respondent != "" else ""
+        cell = f", {clipped(column)}" if column else ""
+        lines.append(f"  - {_where(rows, who, lines_of)}{cell}{_equals(value)}: {clipped(rule, LONGEST_RULE)}")
     if len(lines) > LISTED:
         lines[LISTED:] = [f"  ... and {len(lines) - LISTED} more; `error.failures` has all of them"]
     count = "one failure" if len(ordered) == 1 else f"{len(ordered)} failures"
-    counted = "rows count respondents from 1; lines are those of the file" if text else "rows count respondents from 1"
+    counted = (
+        "rows count respondents from 1; lines are those of the file" if lines_of else "rows count respondents from 1"
+    )
     other = "This looks like another questionnaire. " if sum(f[3].startswith(MISSING_RULE) for f in ordered) > 2 else ""
     message = (
         f"{other}`{name}` must keep to codebook {codebook.name!r}; found {count}. Correct the records, or the "
@@ -139,19 +143,20 @@ def _alike(failures: list[Failure]) -> list[tuple[Failure, list[object]]]:
     return list(alike.values())
 
 
-def _where(rows: list[object], who: str, text: bool) -> str:
-    """Rows of a failure, the respondent, and in a text file, whose first line is the header, their lines."""
+def _where(rows: list[object], who: str, lines_of: Sequence[int]) -> str:
+    """Rows of a failure, the respondent, and in a text file their lines."""
     if rows == [None]:
         return "file"
     numbers = [int(str(row)) for row in rows]
     plural = "s" if len(rows) > 1 else ""
     more = " ..." if len(rows) > SEVERAL else ""
     named = f"row{plural} {', '.join(map(str, numbers[:SEVERAL]))}{more}"
-    lines = f"line{plural} {', '.join(str(row + 1) for row in numbers[:SEVERAL])}{more}" if text else ""
+    several = ", ".join(str(lines_of[row - 1]) for row in numbers[:SEVERAL]) if lines_of else ""
+    lines = f"line{plural} {several}{more}" if several else ""
     known = ", ".join(filter(None, (who, lines)))
     return f"{named} ({known})" if known else named
 
 
 def _equals(value: object) -> str:
     """Write the value of a failure; a blank needs none."""
-    return "" if isinstance(value, str) and value == "" else f" = {value!r}"
+    return "" if isinstance(value, str) and value == "" else f" = {brief_value(value)}"

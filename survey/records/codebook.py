@@ -11,13 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from survey.errors import CodebookError, did_you_mean
+from survey.errors import CodebookError, clipped, did_you_mean, visible
 from survey.records.codebook_page import codebook_page
 from survey.records.codebook_yaml import dump_yaml, parse_yaml
 from survey.records.drafts import draft_items
 from survey.records.files import read_file
-from survey.records.items import Item, Level, as_code, item_problems
+from survey.records.items import CONTROL, Item, Level, as_code, item_problems
 from survey.records.schema import companion, respondent_schema
+from survey.replacing import write_text
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -26,6 +27,9 @@ __all__ = ["Codebook", "Item", "Level"]
 
 DATA_KINDS = ("synthetic", "real")
 LABELLED = (".sav", ".dta")
+LISTED = 50
+LONGEST_PROBLEM = 500
+"""Problems that a message lists, and the characters of each that it shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Codebook:
     def __repr__(self) -> str:
         """Name and items, as the console shows them."""
         listed = "\n".join(f"  {name} ({item.kind}): {item.label}" for name, item in self.items.items())
-        return f"Codebook {self.name!r}, {self.data_kind} data: {self.title}\n{listed}"
+        return visible(f"Codebook {self.name!r}, {self.data_kind} data: {self.title}\n{listed}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by field, for read-only mappings cannot be."""
@@ -141,7 +145,7 @@ class Codebook:
         listed = "".join(f"; {note}" for note in notes)
         return cls(
             name=re.sub(r"\W+", "_", file.stem.lower()).strip("_") or "draft",
-            title=labelled.title.strip() or file.stem,
+            title=" ".join(CONTROL.sub(" ", labelled.title).split()) or file.stem,
             data_kind="real",
             items=items,
             note=f"drafted from the labels of {file.name}: read it through{listed}",
@@ -159,12 +163,7 @@ class Codebook:
         CodebookError : the file cannot be written.
         """
         settings = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "items"}
-        try:
-            Path(path).write_text(dump_yaml(settings, self.items), encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise CodebookError(
-                f"`path` must be a file in an existing folder; {path} gave: {error.strerror}."
-            ) from error
+        write_text(path, dump_yaml(settings, self.items), error=CodebookError)
 
     def item(self, name: str) -> Item:
         """Look an item up by name.
@@ -233,7 +232,8 @@ def _refuse(what: str, problems: list[str]) -> None:
     """Raise one error for all problems, if there are any."""
     if problems:
         count = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
-        listed = "\n".join(f"  - {problem}" for problem in problems)
+        listed = "\n".join(f"  - {clipped(problem, LONGEST_PROBLEM)}" for problem in problems[:LISTED])
+        listed += f"\n  ... and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
         raise CodebookError(f"{what} must be consistent; found {count}, to be corrected there:\n{listed}")
 
 

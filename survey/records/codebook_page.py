@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from survey.errors import visible
 from survey.records.items import Item
+
+MARKUP = re.compile(r"[\\`*<>\[\]~]|(?<!\w)_|_(?!\w)")
+"""Characters that Markdown reads as markup; an underscore only at the edge of a word."""
 
 NOT_STATED = "not stated in the source"
 NO_WORDING = "wording not published"
@@ -22,6 +27,7 @@ def codebook_page(settings: Mapping[str, str | None], items: Mapping[str, Item])
     -------
     A page with one section per item, in questionnaire order.
     """
+    settings = {name: None if text is None else _plain(text) for name, text in settings.items()}
     lines = [f"# {settings['title']}", ""]
     if settings["data_kind"] == "synthetic":
         lines += ["**Synthetic data: no record describes a real person.**", ""]
@@ -37,26 +43,40 @@ def codebook_page(settings: Mapping[str, str | None], items: Mapping[str, Item])
 
 def _section(item: Item) -> Iterator[str]:
     """Write one item: heading, wording, facts, answers."""
-    yield f"## {item.label} (`{item.name}`)"
+    yield f"## {_plain(item.label)} ({_code(item.name)})"
     yield ""
     if item.is_derived:
-        yield f"Derived from `{item.derived_from}`{_rule(item)}. Kind: {item.kind}."
+        yield f"Derived from {_code(str(item.derived_from))}{_plain(_rule(item))}. Kind: {item.kind}."
     elif item.kind == "id":
         yield "Identifies the respondent."
     else:
-        wording = f"“{item.wording}”" if item.wording else f"*{NO_WORDING}*."
-        yield f"{wording} Kind: {item.kind}{_range(item)}."
+        wording = f"“{_plain(item.wording)}”" if item.wording else f"*{NO_WORDING}*."
+        yield f"{wording} Kind: {item.kind}{_plain(_range(item))}."
     if item.note:
         yield ""
-        yield item.note
+        yield _plain(item.note)
     if item.options:
-        yield from _table(("Column", "Option"), [(f"`{c}`", label) for c, label in item.options.items()])
+        yield from _table(("Column", "Option"), [(_code(c), _plain(label)) for c, label in item.options.items()])
     if item.levels or item.stored_missing:
-        rows = [(str(level.code), level.label, "") for level in item.levels]
-        rows += [(str(level.code), level.label, "missing") for level in item.stored_missing]
+        rows = [(_plain(str(level.code)), _plain(level.label), "") for level in item.levels]
+        rows += [(_plain(str(level.code)), _plain(level.label), "missing") for level in item.stored_missing]
         yield from _table(("Code", "Answer", ""), rows)
     if item.nets:
-        yield from _table(("Net", "Sum of"), [(net, ", ".join(members)) for net, members in item.nets.items()])
+        yield from _table(
+            ("Net", "Sum of"), [(_plain(net), _plain(", ".join(members))) for net, members in item.nets.items()]
+        )
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown and HTML read as text, on one line."""
+    marked = MARKUP.sub(r"\\\g<0>", " ".join(visible(text).split()))
+    return re.sub(r"&(?=#?\w+;)", "&amp;", marked)
+
+
+def _code(name: str) -> str:
+    """Name of a column as it is written in code."""
+    text = " ".join(visible(name).split())
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 
 def _rule(item: Item) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
 
-from survey.errors import did_you_mean
-from survey.records.items import Item, Level, is_stated
+from survey.errors import brief_value, did_you_mean
+from survey.records.items import Item, Level, as_code, code_number, is_stated
+from survey.strict_yaml import BOOLEAN, QUOTE, read_yaml
 
 SETTINGS = ("name", "title", "data_kind", "population", "fieldwork", "source", "note", "weight")
 REQUIRED = ("name", "title", "data_kind")
@@ -18,27 +19,6 @@ ITEM_KEYS = (
     *("label", "kind", "wording", "levels", "missing", "nets", "options", "minimum", "maximum", "unit"),
     *("integer", "derived_from", "breaks", "recode", "values", "note"),
 )
-QUOTE = "put it in quotes"
-BOOLEAN = "YAML reads an unquoted Yes, No, On or Off as true or false; put it in quotes"
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe loader that notes repeated keys, which YAML would quietly overwrite."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self.repeated: list[str] = []
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Build a mapping as usual, after noting the keys that occur twice."""
-        seen: set[tuple[str, str]] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in seen:
-                    line = key.start_mark.line + 1
-                    self.repeated.append(f"line {line}: the key {key.value!r} is repeated; keys and codes must differ")
-                seen.add((key.tag, key.value))
-        return super().construct_mapping(node, deep)
 
 
 def parse_yaml(text: str) -> tuple[dict[str, Any], dict[str, Item | None], list[str]]:
@@ -53,18 +33,15 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], dict[str, Item | None], list[
     Settings of the codebook; its items by name, None where one could not be read; and all mistakes of
     form, as sentences.
     """
-    problems: list[str] = []
-    try:
-        loader = _Loader(text)
-        try:
-            page = loader.get_single_data()
-        finally:
-            loader.dispose()
-    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist is a ValueError
-        return {}, {}, [f"the file is no valid YAML: {' '.join(str(error).split())}"]
+    page, problems = read_yaml(text)
+    if page is None and problems:
+        return {}, {}, problems
     if not isinstance(page, dict):
-        return {}, {}, ["the file must be a mapping with `name`, `title`, `data_kind` and `items`; it is not"]
-    problems += loader.repeated
+        return (
+            {},
+            {},
+            [*problems, "the file must be a mapping with `name`, `title`, `data_kind` and `items`; it is not"],
+        )
     known = (*SETTINGS, "items")
     problems += [_unknown_key(key, known, "of a codebook") for key in page if key not in known]
     problems += [f"`{key}` is required; it is missing" for key in REQUIRED if page.get(key) is None]
@@ -79,10 +56,12 @@ def parse_yaml(text: str) -> tuple[dict[str, Any], dict[str, Item | None], list[
 def _item(name: object, entry: object, problems: list[str]) -> Item | None:
     """Read one item, noting mistakes of form."""
     if not isinstance(name, str):
-        problems.append(f"names of `items` must be text; found {name!r}: {BOOLEAN if name in (True, False) else QUOTE}")
+        problems.append(
+            f"names of `items` must be text; found {brief_value(name)}: {BOOLEAN if name in (True, False) else QUOTE}"
+        )
         return None
     if not isinstance(entry, dict):
-        problems.append(f"item {name!r}: must be a mapping with `label`, `kind` and so on; found {entry!r}")
+        problems.append(f"item {name!r}: must be a mapping with `label`, `kind` and so on; found {brief_value(entry)}")
         return None
     mistakes = [_unknown_key(key, ITEM_KEYS, "of an item") for key in entry if key not in ITEM_KEYS]
     values: dict[str, Any] = {"label": name} if entry.get("derived_from") else {}
@@ -107,7 +86,9 @@ def _text(value: object, where: str, problems: list[str]) -> str | None:
     """Take text; anything else that YAML made of it is a mistake."""
     if value is None or isinstance(value, str):
         return value
-    problems.append(f"{where} must be text; found {value!r}: {BOOLEAN if isinstance(value, bool) else QUOTE}")
+    problems.append(
+        f"{where} must be text; found {brief_value(value)}: {BOOLEAN if isinstance(value, bool) else QUOTE}"
+    )
     return None
 
 
@@ -115,23 +96,25 @@ def _number(value: object, where: str, problems: list[str]) -> float | None:
     """Take a number, which true and false are not."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
         return value
-    problems.append(f"{where} must be a number; found {value!r}")
+    problems.append(f"{where} must be a number; found {brief_value(value)}")
     return None
 
 
 def _boolean(value: object, where: str, problems: list[str]) -> bool:
     """Take true or false."""
     if not isinstance(value, bool):
-        problems.append(f"{where} must be true or false; found {value!r}")
+        problems.append(f"{where} must be true or false; found {brief_value(value)}")
     return value is True
 
 
 def _code(value: object, where: str, problems: list[str]) -> int | str | None:
     """Take a code: a whole number or text."""
     if isinstance(value, bool):
-        problems.append(f"{where} must have whole numbers or text as codes; found {value!r}: {BOOLEAN}")
+        problems.append(f"{where} must have whole numbers or text as codes; found {brief_value(value)}: {BOOLEAN}")
+    elif isinstance(value, float) and where.startswith("`missing`") and code_number(as_code(value)) is not None:
+        return as_code(value)
     elif not isinstance(value, int | str):
-        problems.append(f"{where} must have whole numbers or text as codes; found {value!r}")
+        problems.append(f"{where} must have whole numbers or text as codes; found {brief_value(value)}")
     else:
         return value
     return None
@@ -140,7 +123,7 @@ def _code(value: object, where: str, problems: list[str]) -> int | str | None:
 def _mapping(value: object, where: str, problems: list[str]) -> dict[Any, Any]:
     """Take a mapping."""
     if not isinstance(value, dict):
-        problems.append(f"{where} must be a mapping; found {value!r}")
+        problems.append(f"{where} must be a mapping; found {brief_value(value)}")
         return {}
     return value
 
@@ -148,7 +131,7 @@ def _mapping(value: object, where: str, problems: list[str]) -> dict[Any, Any]:
 def _list(value: object, where: str, problems: list[str]) -> list[Any]:
     """Take a list."""
     if not isinstance(value, list):
-        problems.append(f"{where} must be a list, as in [a, b]; found {value!r}")
+        problems.append(f"{where} must be a list, as in [a, b]; found {brief_value(value)}")
         return []
     return value
 

@@ -6,18 +6,23 @@ the levels and, behind them, the missing codes; `_reasons` keeps why an answer i
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from survey.errors import nearest
-from survey.records.files import PLAIN_NUMBER, Failure
-from survey.records.items import NO_ANSWER, Item, as_code
-from survey.records.schema import all_whole, category_dtype, companion, missing_dtype, number_dtype
+from survey.records.items import NO_ANSWER, Item, as_code, code_number
+from survey.records.record_file import Failure
+from survey.records.schema import EXACT, all_whole, category_dtype, companion, missing_dtype, number_dtype
+
+PLAIN_NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?"
+"""Text that is a number and nothing else: 007, +1 and 1_000 are not, nor is a name of more than 15 digits."""
 
 HINTS = 50
 """Different wrong labels for which the nearest right one is looked up: a search costs time."""
@@ -80,36 +85,78 @@ def _reasons(places: npt.NDArray[np.int64], cells: pd.Series, item: Item) -> pd.
 def identifiers(cells: pd.Series) -> pd.Series:
     """Read identifiers: whole numbers where all of them are, else text as it stands; blanks are missing."""
     if pd.api.types.is_integer_dtype(cells.dtype) and not cells.hasnans:
-        return cells.astype("int64")
+        return cells if cells.max() > np.iinfo(np.int64).max else cells.astype("int64")
     texts = as_text(cells)
     texts = texts.mask(texts.isna() | (texts.str.strip() == ""))
     present = texts.dropna()
-    if len(present) == len(texts) and bool(present.str.fullmatch(r"-?(?:0|[1-9]\d{0,17})").all()):
+    if len(present) == len(texts) and bool(present.str.fullmatch(r"0|-?[1-9][0-9]{0,17}").all()):
         return texts.astype("int64")
     return texts
 
 
 def as_text(cells: pd.Series) -> pd.Series:
-    """Write cells as text: 1.0 as "1", blanks as missing."""
+    """Write cells as text: 1.0 as "1", true as "True", blanks as missing."""
     cells = _comparable(cells)
-    codes, uniques = pd.factorize(cells)
-    texts = [u if isinstance(u, str) else str(as_code(u)) for u in uniques]
+    codes, uniques = _numbered(cells)
     # A missing cell has the code -1 and picks the last one.
-    chosen = np.array([*(text or None for text in texts), None], dtype=object)[codes]
+    chosen = np.array([*(_text(value) or None for value in uniques), None], dtype=object)[codes]
     return pd.Series(chosen, index=cells.index, name=cells.name)
 
 
 def plain_numbers(cells: pd.Series) -> pd.Series:
-    """Turn text into numbers where all of it is plain numbers ("007" is not), and blanks into missing."""
+    """Turn text into numbers where no two texts become one number, and blanks into missing.
+
+    The text of all cells must be plain numbers ("007" is none), and different texts must be different numbers: "1.1"
+    and "1.10" may be two PSUs, and so may "10", "10.0" and "1e1". Such columns stay text. Numbers and truth values
+    among text become text, as they would be in a file of text.
+    """
     if not (pd.api.types.is_string_dtype(cells.dtype) or cells.dtype == object):
         return cells
     filled = cells.astype(object).where(cells.notna() & (cells.astype(object) != ""), None)
-    present = filled.dropna().unique()
-    if len(present) and all(
-        re.fullmatch(PLAIN_NUMBER, cell) if isinstance(cell, str) else type(cell) in (int, float) for cell in present
-    ):
+    _, present = _numbered(filled)
+    if _are_distinct_numbers(present):
         return pd.to_numeric(filled)
+    kinds = {"number" if type(value) in (int, float) else type(value).__name__ for value in present}
+    if len(kinds) > 1 and kinds <= {"str", "number", "bool"}:
+        filled = as_text(filled)
     return pd.Series(filled.to_numpy(), index=cells.index, name=cells.name)
+
+
+def _are_distinct_numbers(values: list[Any]) -> bool:
+    """Whether different cells, text or numbers, are as many different numbers, all of them exact."""
+    texts = {_text(value) for value in values}
+    written = all(re.fullmatch(PLAIN_NUMBER, value) for value in values if isinstance(value, str))
+    if not texts or not written or not {type(value) for value in values} <= {str, int, float}:
+        return False
+    if any(isinstance(value, int) and abs(value) > EXACT for value in values):
+        return False
+    numbers = {float(text) for text in texts}
+    return len(numbers) == len(texts) and all(map(math.isfinite, numbers))
+
+
+def _text(value: object) -> str:
+    """Text of one cell that is not blank."""
+    return str(value if isinstance(value, str | bool | np.bool_) else as_code(value))
+
+
+def _numbered(cells: pd.Series) -> tuple[npt.NDArray[np.int64], list[Any]]:
+    """Number the different cells, -1 for a missing one; true is not 1, though Python takes them for equal."""
+    codes, uniques = pd.factorize(cells)
+    values = list(uniques)
+    truths = _truths(cells)
+    if truths.any() and not truths.all():
+        codes, plain = pd.factorize(cells.mask(truths))
+        of_truths, found = pd.factorize(cells[truths])
+        codes[truths] = of_truths + len(plain)
+        values = [*plain, *found]
+    return codes.astype(np.int64), values
+
+
+def _truths(cells: pd.Series) -> npt.NDArray[np.bool_]:
+    """Which cells are true or false."""
+    if cells.dtype == object and pd.api.types.infer_dtype(cells, skipna=True) not in ("string", "integer", "floating"):
+        return np.array([isinstance(cell, bool | np.bool_) for cell in cells], dtype=bool)
+    return np.full(len(cells), pd.api.types.is_bool_dtype(cells.dtype) and cells.dtype != object)
 
 
 def shown(cell: object) -> object:
@@ -167,7 +214,7 @@ def _read_levels(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.int64], l
     labels, codes = _lookup(item)
     # True and false are codes of a Yes/No item only; elsewhere 1 is an answer like any other.
     yes_no = {as_code(level.code) for level in item.levels} == {0, 1}
-    seen, uniques = pd.factorize(cells)
+    seen, uniques = _numbered(cells)
     blank = labels.get(NO_ANSWER, -1) if item.missing else -1
     # A missing cell has the code -1, so that what is said of blanks stands at the end.
     place_of = np.full(len(uniques) + 1, blank, dtype=np.int64)
@@ -211,14 +258,16 @@ def _hint(value: object, labels: Iterable[str]) -> str:
 
 def _read_numbers(cells: pd.Series, item: Item) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], list[Failure]]:
     """Read numbers, and find the place of each cell among the missing codes, -1 for a number."""
-    if cells.dtype == bool:
-        cells = cells.map({True: "True", False: "False"})
+    truths = _truths(cells)
+    if truths.any():  # they would count as 1 and 0
+        cells = cells.astype(object).mask(truths, as_text(cells))
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan).copy()
     places = np.full(len(cells), -1, dtype=np.int64)
     labels, codes = _lookup(item)
     for code, place in codes.items():
-        if isinstance(code, int):
-            places[numbers == code] = place
+        number = code_number(code)
+        if number is not None:
+            places[numbers == number] = place
 
     # What is no number is blank, the label of a missing code, or wrong.
     others = np.flatnonzero(~np.isfinite(numbers))

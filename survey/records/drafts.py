@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from survey.records.files import RecordFile
-from survey.records.items import NO_ANSWER, Item, Kind, Level, as_code
+from survey.records.items import CONTROL, NO_ANSWER, Item, Kind, Level, as_code, code_number
+from survey.records.record_file import RecordFile
 from survey.records.schema import all_whole
 
 IDENTIFIER = re.compile(r"(?i)(?:^|_)(?:id|case_?id|caseid|resp(?:ondent)?(?:_?id)?|serial|idno|uuid)$")
@@ -34,6 +34,9 @@ def draft_items(file: RecordFile) -> tuple[dict[str, Item], list[str]]:
     """
     notes: list[str] = []
     items = {str(name): _draft(str(name), file, notes) for name in file.frame.columns}
+    texts = {*file.column_labels.values(), *(text for labels in file.value_labels.values() for text in labels.values())}
+    if any(CONTROL.search(text) for text in texts):
+        notes.append("control characters were taken out of the labels")
     plain = [name for name, item in items.items() if item.kind == "nominal" and len(item.levels) > 2]
     if plain:
         notes.append("nominal until you say that the answers have an order (kind: ordinal): " + ", ".join(plain))
@@ -44,13 +47,13 @@ def _draft(name: str, file: RecordFile, notes: list[str]) -> Item:
     """Item of one column."""
     cells = file.frame[name]
     missing = file.missing.get(name, {})
-    marks = {*missing, *missing.values()}
+    marks = {*missing, *missing.values(), *(code_number(code) for code in missing)} - {None}
     answered = cells[cells.notna() & ~cells.isin(list(marks))]
     present = {as_code(value) for value in answered.unique()} if len(answered) else set()
     labels = {as_code(code): label for code, label in file.value_labels.get(name, {}).items() if code not in missing}
     numbers = pd.to_numeric(answered, errors="coerce").to_numpy(dtype=np.float64)
     numeric = len(answered) > 0 and bool(np.isfinite(numbers).all()) and not all(isinstance(v, str) for v in answered)
-    label = " ".join(file.column_labels.get(name, "").split()) or name
+    label = _tidied(file.column_labels.get(name, "")) or name
     if len(labels) >= 2 and present <= labels.keys():
         kind: Kind = "ordinal" if file.measures.get(name) == "ordinal" else "nominal"
         order = sorted(labels, key=lambda code: (isinstance(code, str), code))
@@ -78,7 +81,7 @@ def _reasons(missing: Mapping[int | str, str], used: Mapping[int | str, str], ce
     free = min([0, *taken]) - 1
     reasons = []
     for code, label in missing.items():
-        if isinstance(code, str) and not of_text:
+        if isinstance(code, str) and not of_text and code_number(code) is None:
             code = free
             free -= 1
         reasons.append(Level(code, label))
@@ -87,9 +90,14 @@ def _reasons(missing: Mapping[int | str, str], used: Mapping[int | str, str], ce
     return tuple(reasons)
 
 
+def _tidied(text: str) -> str:
+    """Text on one line without control characters."""
+    return " ".join(CONTROL.sub(" ", text).split())
+
+
 def _named(levels: tuple[Level, ...], missing: tuple[Level, ...]) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
     """Levels and missing codes with labels that differ, say something, and cannot be read as another's code."""
-    tidied = {level.code: " ".join(level.label.split()) or str(level.code) for level in (*levels, *missing)}
+    tidied = {level.code: _tidied(level.label) or str(level.code) for level in (*levels, *missing)}
     counts = Counter(tidied.values())
     codes = {as_code(code) for code in tidied}
     for code, label in tidied.items():

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from survey.records.items import Item
-from survey.records.schema import companion
+from survey.records.items import Item, code_number
+from survey.records.schema import all_whole, companion
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +25,8 @@ class CodedFrame:
 
     frame: pd.DataFrame
     column_labels: Mapping[str, str]
-    value_labels: Mapping[str, Mapping[int | str, str]]
-    missing_codes: Mapping[str, tuple[int | str, ...]]
+    value_labels: Mapping[str, Mapping[int | float | str, str]]
+    missing_codes: Mapping[str, tuple[int | float | str, ...]]
     measures: Mapping[str, str]
 
 
@@ -44,17 +44,18 @@ def encode(frame: pd.DataFrame, items: Iterable[Item]) -> CodedFrame:
     """
     columns: dict[str, pd.Series] = {}
     labels: dict[str, str] = {}
-    value_labels: dict[str, dict[int | str, str]] = {}
-    missing: dict[str, tuple[int | str, ...]] = {}
+    value_labels: dict[str, dict[int | float | str, str]] = {}
+    missing: dict[str, tuple[int | float | str, ...]] = {}
     measures: dict[str, str] = {}
     for item in items:
         for column in item.columns:
             columns[column] = _codes(frame, column, item)
             labels[column] = item.options.get(column, item.label)
             if item.levels or item.stored_missing:
-                value_labels[column] = {level.code: level.label for level in (*item.levels, *item.stored_missing)}
+                answers = (*item.levels, *item.stored_missing)
+                value_labels[column] = {_stored(level.code, item): level.label for level in answers}
             if item.stored_missing:
-                missing[column] = tuple(level.code for level in item.stored_missing)
+                missing[column] = tuple(_stored(level.code, item) for level in item.stored_missing)
             if item.kind not in ("id", "text"):
                 measures[column] = {"numeric": "scale", "ordinal": "ordinal"}.get(item.kind, "nominal")
     return CodedFrame(
@@ -64,6 +65,12 @@ def encode(frame: pd.DataFrame, items: Iterable[Item]) -> CodedFrame:
         missing_codes=missing,
         measures=measures,
     )
+
+
+def _stored(code: int | str, item: Item) -> int | float | str:
+    """Code as a column of the item holds it: among numbers, "9.99" is one."""
+    number = code_number(code) if item.kind == "numeric" else None
+    return code if number is None or isinstance(code, int) else number
 
 
 def _codes(frame: pd.DataFrame, column: str, item: Item) -> pd.Series:
@@ -76,7 +83,9 @@ def _codes(frame: pd.DataFrame, column: str, item: Item) -> pd.Series:
         if item.stored_missing:
             codes = np.array([*(float(level.code) for level in item.stored_missing), np.nan])
             coded = coded.fillna(pd.Series(codes[frame[companion(column)].cat.codes], index=frame.index))
-        return coded.astype("Int64") if item.integer else coded
+        return (
+            coded.astype("Int64") if item.integer and all_whole(np.asarray(coded.dropna(), dtype=np.float64)) else coded
+        )
     answers = (*item.levels, *item.stored_missing)
     places = values.cat.codes.to_numpy(dtype=np.int64)
     if item.stored_missing:

@@ -10,7 +10,7 @@ from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from survey.errors import CodebookError, did_you_mean
+from survey.errors import CodebookError, did_you_mean, visible
 
 Kind = Literal["id", "nominal", "ordinal", "numeric", "multiple", "text"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -33,6 +33,9 @@ MAPPINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Settings of an item that are mappings, with an example of each."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that are no text: pictures, workbooks and Word documents cannot hold them, and terminals obey them."""
 
 NO_ANSWER = "No answer"
 """Label of the missing code that stands for a blank cell."""
@@ -57,7 +60,8 @@ class Item:
     kind : "id", "nominal", "ordinal", "numeric", "multiple" (several options, each Yes or No) or "text".
     wording : the question as asked; None where it was not published.
     levels : substantive answers in order; a multiple-response set has two, the second one is "chosen".
-    missing : codes that are no answer, such as -1 Don't know; a derived item has those of its source.
+    missing : codes that are no answer, such as -1 Don't know; a derived item has those of its source. A fraction, of a
+        numeric item, is written as text: Level("9.99", "Refused").
     nets : net label -> labels of the levels that it sums.
     options : of a multiple-response set, column -> label of the option.
     minimum, maximum, unit, integer : of a numeric item.
@@ -107,7 +111,7 @@ class Item:
         """Name, label and answers, as the console shows them."""
         answers = [f"{level.code} {level.label}" for level in (*self.levels, *self.missing)]
         said = [*(["; ".join(answers)] if answers else []), *([f"nets: {', '.join(self.nets)}"] if self.nets else [])]
-        return "\n  ".join([f"Item {self.name!r} ({self.kind}): {self.label}", *said])
+        return visible("\n  ".join([f"Item {self.name!r} ({self.kind}): {self.label}", *said]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy by field, for read-only mappings cannot be."""
@@ -162,8 +166,15 @@ def as_code(value: object) -> int | str:
     if isinstance(value, float):
         return int(value) if value.is_integer() else str(value)
     # Not by float(): it takes "1_0" and "1e1" for 10, and rounds long numbers.
-    whole = re.fullmatch(r"([+-]?[0-9]+)(?:\.0*)?", str(value))
+    whole = re.fullmatch(r"([+-]?[0-9]{1,400})(?:\.0{0,400})?", str(value))
     return int(whole[1]) if whole else str(value)
+
+
+def code_number(code: int | str) -> float | None:
+    """Number that a code is, "9.99" included; None for text."""
+    if isinstance(code, str) and not re.fullmatch(r"-?[0-9]{1,15}(?:\.[0-9]{1,30})?", code):
+        return None
+    return float(code)
 
 
 def is_stated(value: object) -> bool:
@@ -204,6 +215,8 @@ def _settings_problems(item: Item) -> Iterator[str]:
     for text, name in ((item.name, "name"), (item.label, "label"), *((c, "options") for c in item.options)):
         if not text or text != text.strip():
             yield f"`{name}` must be text without blanks around it; found {text!r}"
+        if text and CONTROL.search(text):
+            yield f"`{name}` must have no control characters; found {text!r}"
     for name in sorted(frozenset().union(*SETTINGS.values()) - SETTINGS[item.kind]):
         if is_stated(getattr(item, name)):
             yield f"`{name}` does not belong to an item of kind {item.kind!r}"
@@ -236,6 +249,8 @@ def _level_problems(item: Item) -> Iterator[str]:
             yield f"`levels` and `missing` have the label {label!r} {count} times; labels must differ"
         if not label or label != label.strip():
             yield f"labels of `levels` and `missing` must be text without blanks around it; found {label!r}"
+        if CONTROL.search(label):
+            yield f"labels of `levels` and `missing` must have no control characters; found {label!r}"
     owner = {as_code(level.code): level for level in everything}
     for level in everything:
         other = owner.get(as_code(level.label), level)
@@ -266,13 +281,14 @@ def _range_problems(item: Item) -> Iterator[str]:
         yield f"`minimum` must not exceed `maximum`; found {low} and {high}"
     if item.kind == "numeric":
         for level in item.missing:
-            if not isinstance(level.code, int):
-                yield f"`missing` codes of a numeric item must be whole numbers; found {level.code!r}"
-            elif (low is not None or high is not None) and not _outside(level.code, low, high):
+            number = code_number(level.code)
+            if number is None:
+                yield f"`missing` codes of a numeric item must be numbers; found {level.code!r}"
+            elif (low is not None or high is not None) and not _outside(number, low, high):
                 yield f"`missing` has the code {level.code}, which `minimum` and `maximum` allow as a value"
 
 
-def _outside(code: int, low: float | None, high: float | None) -> bool:
+def _outside(code: float, low: float | None, high: float | None) -> bool:
     """Whether a code cannot be a value of the range."""
     return (low is not None and code < low) or (high is not None and code > high)
 

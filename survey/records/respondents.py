@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -22,15 +24,25 @@ from survey.records.checks import (
     schema_failures,
 )
 from survey.records.codebook import Codebook
+from survey.records.declared import unknown_codes, without_declared
 from survey.records.decoding import BLANK, as_text, decode, identifiers, label_failures, plain_numbers, shown
 from survey.records.derived import derive
-from survey.records.encoding import CodedFrame, encode
-from survey.records.files import Failure, read_file
+from survey.records.encoding import encode
+from survey.records.fidelity import first_change
+from survey.records.files import read_file
 from survey.records.items import Item
+from survey.records.record_file import Failure, RecordFile
 from survey.records.schema import companion
-from survey.records.writers import replacing, write_file
+from survey.records.text_files import TEXT_FILES, line_numbers
+from survey.records.writers import write_file
+from survey.replacing import replacing
 
 Derived = Literal["omit", "write"]
+CELLS = (str, bool, int, float, np.generic, date, timedelta, Decimal)
+"""Types of what a column outside the codebook may hold."""
+
+DIGITS = {".xlsx": 15}
+"""Digits of fractions that a format keeps, where these are not all 17; Excel itself has no more."""
 
 
 def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.DataFrame:
@@ -39,7 +51,8 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     A column may hold codes (1, "1" and 1.0 are the same) or labels, which must match exactly. A blank cell is
     the reason "No answer" where the codebook has a missing code of that label, and a failure otherwise.
     Derived items are computed; one that the file already has must agree. Columns that the codebook does not
-    know, such as strata and PSUs, are kept at the end.
+    know, such as strata and PSUs, are kept at the end; what a .sav or .dta file declares missing in them is missing. In
+    a numeric item, a code that the file declares missing must be one of the codebook's: it is never a number.
 
     Parameters
     ----------
@@ -59,13 +72,15 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
     check_kind(codebook, Codebook, "codebook", CodebookError)
     source = _path(path)
     file = read_file(source)
-    cells = file.frame
+    cells = _without_reasons(file, codebook)
     failures = [*file.failures, *column_failures(cells.columns, codebook)]
     if not len(cells):
         failures.append((None, "", "", "the file has a header but no respondents"))
     for item in codebook.items.values():
         for column in item.columns:
             failures += label_failures(column, item, file.value_labels.get(column, {}))
+            if column in cells.columns and item.kind == "numeric" and not item.is_derived:
+                failures += unknown_codes(cells[column], item, file.missing.get(column, {}))
     columns: dict[str, pd.Series] = {}
     for item in items_in_column_order(codebook):
         failures += _read_item(item, cells, columns, codebook)
@@ -75,12 +90,14 @@ def read_respondents(path: str | os.PathLike[str], codebook: Codebook) -> pd.Dat
         # Decoding has reported every blank; where it found a bad cell it left one behind.
         failures += [failure for failure in broken if failure[3] != NULL_RULE]
     # Rows that could not be split into fields are empty in `cells`: one failure is enough for each.
-    unread = {failure[0] for failure in file.failures} - {None}
+    unread = {failure[0] for failure in file.failures if failure[1] == ""} - {None}
     failures = [failure for failure in failures if failure[0] not in unread or failure[1] == ""]
+    failures = list({failure[:2] if failure[0] else failure: failure for failure in reversed(failures)}.values())[::-1]
     if failures:
-        raise records_error(source.name, codebook, cells, failures=failures)
+        lines = line_numbers(source) if source.suffix.lower() in TEXT_FILES else []
+        raise records_error(source.name, codebook, cells, failures=failures, lines_of=lines)
     others = {name: plain_numbers(cells[name]) for name in cells.columns if name not in frame.columns}
-    return frame.assign(**others)
+    return pd.DataFrame({**columns, **others}, index=cells.index)
 
 
 def write_respondents(
@@ -92,7 +109,8 @@ def write_respondents(
 ) -> None:
     """Write respondent records as codes, with labels and missing codes where the format carries them.
 
-    The file is read again before it is put in place: it gives back the same records, or nothing is written.
+    The file is read again before it is put in place: it gives back the same records, columns that the codebook does
+    not know included, or nothing is written. Text that begins with = stays text in a workbook.
     In .sav missing codes are declared as user-missing, in .dta they become .a, .b, ...
 
     Parameters
@@ -111,6 +129,7 @@ def write_respondents(
         raise RecordsError(f"`frame` must be a pandas frame, as `read_respondents` makes; got {type(frame).__name__}.")
     check_choice(derived, Derived, "derived", RecordsError)
     target = _path(path)
+    _check_names(frame)
     frame = frame.reset_index(drop=True)
     failures = [*column_failures(frame.columns, codebook), *reason_failures(frame, codebook)]
     failures += schema_failures(frame, frame, codebook, known=failures)
@@ -118,14 +137,29 @@ def write_respondents(
         raise records_error("frame", codebook, frame, failures=failures)
     items = [item for item in codebook.items.values() if derived == "write" or not item.is_derived]
     items = [item for item in items if all(column in frame.columns for column in item.columns)]
-    with replacing(target) as draft:
-        write_file(draft, _with_other_columns(encode(frame, items), frame, codebook))
-        changed = _changed_column(frame, draft, codebook, [column for item in items for column in item.columns])
-        if changed:
+    others = _other_columns(frame, codebook)
+    coded = encode(frame, items)
+    with replacing(target, error=RecordsError) as draft:
+        write_file(draft, replace(coded, frame=coded.frame.assign(**others)))
+        columns = [column for item in items for column in item.columns]
+        changed = _change(frame[columns], draft, codebook, others=others)
+        if changed is not None:
+            column, what = changed
             raise RecordsError(
-                f"`frame` must survive in a {target.suffix} file unchanged; {changed!r} would not. "
-                "Shorten its text, strip blanks around it, or use .csv or .parquet."
+                f"`frame` must survive in a {target.suffix} file unchanged; {column!r} would not{what}. "
+                "Shorten its text, strip blanks around it, make text of numbers and dates that the format cannot hold, "
+                "or use .csv or .parquet."
             )
+
+
+def _check_names(frame: pd.DataFrame) -> None:
+    """Refuse columns that would have one name in a file."""
+    counts = pd.Series([str(name) for name in frame.columns], dtype=object).value_counts()
+    if (counts > 1).any():
+        raise RecordsError(
+            f"`frame` must have columns of different names; {counts.index[0]!r} occurs {counts.iloc[0]} times. "
+            "Rename one of each."
+        )
 
 
 def _path(path: str | os.PathLike[str]) -> Path:
@@ -136,13 +170,25 @@ def _path(path: str | os.PathLike[str]) -> Path:
         raise RecordsError(f"`path` must be the name of a file; got {type(path).__name__}.") from error
 
 
-def _changed_column(frame: pd.DataFrame, path: Path, codebook: Codebook, columns: list[str]) -> str | None:
-    """Read a file again and name the first column that differs from the frame it was written from."""
+def _change(answers: pd.DataFrame, path: Path, codebook: Codebook, *, others: pd.DataFrame) -> tuple[str, str] | None:
+    """Read a file again, and find the first column that differs from what was written, and how."""
     try:
         again = read_respondents(path, codebook)
+        cells = read_file(path).frame
     except RecordsError as error:
-        return error.failures[0][1] if error.failures else path.name
-    return next((column for column in columns if not _same(frame[column], again[column])), None)
+        return (error.failures[0][1], "") if error.failures else (path.name, f", for reading it says: {error}")
+    changed = next((name for name in answers.columns if not _same(answers[name], again[name])), None)
+    if changed is not None:
+        return str(changed), ""
+    kept = first_change(others, cells, digits=DIGITS.get(path.suffix.lower(), 17)) if len(others.columns) else None
+    return None if kept is None else (kept[0], f": {kept[1]}")
+
+
+def _without_reasons(file: RecordFile, codebook: Codebook) -> pd.DataFrame:
+    """Cells, blank where the file declares a code missing in a column whose reasons the codebook does not keep."""
+    kept = {column for item in codebook.items.values() if item.kind not in ("id", "text") for column in item.columns}
+    declared = {name: codes for name, codes in file.missing.items() if codes and name not in kept}
+    return file.frame.assign(**{name: without_declared(file.frame[name], codes) for name, codes in declared.items()})
 
 
 def _read_item(item: Item, cells: pd.DataFrame, columns: dict[str, pd.Series], codebook: Codebook) -> Iterator[Failure]:
@@ -214,12 +260,25 @@ def _in_range(numbers: pd.Series, item: Item) -> pd.Series:
     return numbers.between(low, np.inf if item.maximum is None else item.maximum)
 
 
-def _with_other_columns(coded: CodedFrame, frame: pd.DataFrame, codebook: Codebook) -> CodedFrame:
-    """Add the columns that the codebook does not know, such as strata and PSUs, as they are."""
-    items = codebook.items.values()
-    known = {name for item in items for column in item.columns for name in (column, companion(column))}
-    others = {str(name): frame[name] for name in frame.columns if name not in known}
-    return replace(coded, frame=coded.frame.assign(**others))
+def _other_columns(frame: pd.DataFrame, codebook: Codebook) -> pd.DataFrame:
+    """Columns that the codebook does not know, such as strata and PSUs, in types that files have."""
+    known = {name for column in _described(codebook) for name in (column, companion(column))}
+    names = [name for name in frame.columns if name not in known]
+    others = frame[names].set_axis([str(name) for name in names], axis=1)
+    for name in [name for name, dtype in others.dtypes.items() if pd.api.types.is_object_dtype(dtype)]:
+        odd = next((cell for cell in others[name].dropna() if not isinstance(cell, CELLS)), None)
+        if odd is not None:
+            raise RecordsError(
+                f"`frame` must hold text, numbers, dates or truth values; {name!r} has a {type(odd).__name__}. "
+                "Make columns of its parts, or text of it."
+            )
+    # A number of single precision has another decimal form: .1 would come back as another number.
+    return others.astype(dict.fromkeys(others.select_dtypes(["float16", "float32"]).columns, "float64"))
+
+
+def _described(codebook: Codebook) -> Iterator[str]:
+    """Columns of all items."""
+    return (column for item in codebook.items.values() for column in item.columns)
 
 
 def _equal(one: pd.Series, other: pd.Series) -> pd.Series:

@@ -80,7 +80,7 @@ def number_dtype(item: RespondentItem) -> str:
 
 def all_whole(numbers: npt.NDArray[np.float64]) -> bool:
     """Whether numbers can become integers without a change: finite, whole, and exact as floats."""
-    return bool((np.isfinite(numbers) & (np.abs(numbers) <= EXACT) & (numbers % 1 == 0)).all())
+    return bool((np.isfinite(numbers) & (np.abs(numbers) <= EXACT) & (np.trunc(numbers) == numbers)).all())
 
 
 def respondent_schema(items: Iterable[RespondentItem], *, weight: str | None = None) -> pa.DataFrameSchema:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pandas as pd
 from survey.errors import RecordsError
 from survey.records.encoding import CodedFrame
 from survey.records.files import check_parquet
+from survey.workbooks import CREATED, LONGEST, OPTIONS
 
 
 def write_file(path: Path, coded: CodedFrame) -> None:
@@ -46,19 +45,16 @@ def write_file(path: Path, coded: CodedFrame) -> None:
 def _refusals() -> tuple[type[Exception], ...]:
     """Errors by which the packages that write refuse names and values."""
     import pyreadstat
+    from xlsxwriter.exceptions import XlsxWriterException
 
-    return ValueError, TypeError, pyreadstat.PyreadstatError, pyreadstat.ReadstatError
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside the target to write to, and put the file in place when all went well."""
-    if not path.parent.is_dir():
-        raise RecordsError(f"`path` must be in an existing folder; there is none at {path.parent}. Make it first.")
-    with tempfile.TemporaryDirectory(prefix=f".{path.stem}-", dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        yield draft
-        os.replace(draft, path)
+    return (
+        ValueError,
+        TypeError,
+        OverflowError,
+        pyreadstat.PyreadstatError,
+        pyreadstat.ReadstatError,
+        XlsxWriterException,
+    )
 
 
 def _write_csv(path: Path, coded: CodedFrame) -> None:
@@ -73,8 +69,22 @@ def _write_parquet(path: Path, coded: CodedFrame) -> None:
 
 
 def _write_xlsx(path: Path, coded: CodedFrame) -> None:
-    """Write codes to the first sheet."""
-    coded.frame.to_excel(path, index=False, engine="openpyxl")
+    """Write codes to the first sheet; text is text, also where it begins with "=" or reads "#N/A"."""
+    long = next((name for name, cells in coded.frame.items() if _longest(cells) > LONGEST), None)
+    if long is not None:
+        raise RecordsError(
+            f"`frame` must have cells of at most {LONGEST:,} characters for .xlsx; one of {long!r} is longer. Use .csv."
+        )
+    buffer = io.BytesIO()
+    with pd.ExcelWriter(buffer, engine="xlsxwriter", engine_kwargs={"options": dict(OPTIONS)}) as workbook:
+        coded.frame.to_excel(workbook, index=False)
+        workbook.book.set_properties({"created": CREATED})
+    path.write_bytes(buffer.getvalue())
+
+
+def _longest(cells: pd.Series) -> int:
+    """Length of the longest text of a column."""
+    return max((len(cell) for cell in cells.unique() if isinstance(cell, str)), default=0)
 
 
 def _write_sav(path: Path, coded: CodedFrame) -> None:
@@ -120,15 +130,17 @@ def _write_dta(path: Path, coded: CodedFrame) -> None:
     import pyreadstat
 
     frame = _plain(coded.frame)
-    labels: dict[str, dict[int | str, str]] = {}
+    labels: dict[str, dict[int | float | str, str]] = {}
     letters: dict[str, list[str]] = {}
     for column, named in coded.value_labels.items():
         if any(isinstance(code, str) for code in named):
             continue  # Stata labels numbers only
-        letter_of = {code: chr(ord("a") + at) for at, code in enumerate(coded.missing_codes.get(column, ()))}
+        letter_of: dict[int | float | str, int | float | str] = {
+            code: chr(ord("a") + at) for at, code in enumerate(coded.missing_codes.get(column, ()))
+        }
         labels[column] = {letter_of.get(code, code): label for code, label in named.items()}
         if letter_of:
-            letters[column] = list(letter_of.values())
+            letters[column] = list(map(str, letter_of.values()))
             marked = frame[column].map(letter_of)
             frame[column] = frame[column].astype(object).where(marked.isna(), marked)
     pyreadstat.write_dta(

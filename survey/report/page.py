@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from survey.errors import SurveyError
+from survey.errors import SurveyError, visible
+from survey.replacing import make_folder, write_text
 from survey.report.exhibits import Numbered, figure, table
 from survey.report.lint import lint_template
 from survey.report.phrases import FILTERS, as_text, direction, is_shown
@@ -67,8 +68,8 @@ def render(
         lint_template(part.read_text(encoding="utf-8"), name=part.name)
     text = to_markdown(template, results, figures=output.parent)
     page = _pandoc(text, template.parent, {"title": title, "description": description, "lang": language})
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(page, encoding="utf-8", newline="\n")
+    make_folder(output.parent, argument="output")
+    write_text(output, visible(page), argument="output")
     return output
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from survey.errors import EstimationError
+from survey.errors import EstimationError, visible
 from survey.tidy import CONFIDENTIAL, LETTER_ALPHA, LETTER_BASE, UNRELIABLE
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def table_html(table: GT) -> str:
     great_tables writes the title as a row of the header; it becomes the `<caption>`, so that every reader
     of the table, and every program that converts it, knows it as the table's name.
     """
-    text: str = table.as_raw_html()
+    text: str = visible(table.as_raw_html())
     heading = re.compile(r'\s*<tr class="gt_heading">\s*<td[^>]*?(id="[^"]+")?>(.*?)</td>\s*</tr>', re.DOTALL)
     titles = heading.findall(text)
     if not titles:

@@ -7,35 +7,28 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from survey.errors import EstimationError
+from survey.replacing import make_folder, write_bytes
 from survey.tidy import CONFIDENTIAL, UNRELIABLE
+from survey.workbooks import CREATED, LONGEST, OPTIONS
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
 
-CREATED = datetime(2000, 1, 1)  # the same in every workbook, so that equal contents are equal files
 SHARES = ("estimate", "std_error", "conf_low", "conf_high", "unweighted", "weighted", "target", "gap")
 SUPPRESSED = ("estimate", "std_error", "conf_low", "conf_high")
 MEASURES = {"share": "estimate", "lower bound": "conf_low", "upper bound": "conf_high", "higher than": "letters"}
 SHEET_NAME = 31  # longest name of a sheet
-LONGEST = 32_767  # characters of a cell
 ROWS = 1_048_576  # of a sheet
 WIDEST = 60  # characters of a column
 NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # what the XML of a workbook cannot hold
-OPTIONS = {
-    "in_memory": True,  # a workbook on its way through the disk has the local time in its zip entries
-    "strings_to_formulas": False,  # a label that begins with "=" is no formula
-    "strings_to_urls": False,
-    "strings_to_numbers": False,
-}
 
 
 def to_excel(tidy: pd.DataFrame, path: str | os.PathLike[str], *, sheet: str = "Table") -> Path:
@@ -110,12 +103,12 @@ def _workbook(path: str | os.PathLike[str]) -> Iterator[Workbook]:
     if target.suffix.lower() != ".xlsx":
         raise EstimationError(f"`path` must end in .xlsx; got {target.name!r}. Rename it.")
     buffer = io.BytesIO()
-    workbook = Workbook(buffer, OPTIONS)
+    workbook = Workbook(buffer, dict(OPTIONS))
     workbook.set_properties({"created": CREATED})
     yield workbook
     workbook.close()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(buffer.getvalue())
+    make_folder(target.parent, error=EstimationError)
+    write_bytes(target, buffer.getvalue(), error=EstimationError)
 
 
 def _add_index(workbook: Workbook, heads: list[str], facts: Mapping[str, object]) -> dict[str, str]:

@@ -14,11 +14,12 @@ import pandas as pd
 import scipy
 
 from survey.arguments import check_level
-from survey.errors import EstimationError
+from survey.errors import EstimationError, visible
 from survey.estimation import Estimate
 from survey.imputation import PooledEstimate, PooledFit
 from survey.models import OrdinalFit
 from survey.printing import MINUS
+from survey.replacing import replacing
 from survey.tables import pandoc
 from survey.tabulation.publication_rows import (
     STATISTICS,
@@ -147,7 +148,8 @@ class PublicationTable:
         """
         if Path(path).suffix.lower() != ".docx":
             raise EstimationError(f"`path` must end in .docx; got {Path(path).name!r}. Rename it.")
-        pandoc(self.to_html(title=title), "--from=html", "--to=docx", f"--output={path}", argument="to_docx")
+        with replacing(path) as draft:
+            pandoc(self.to_html(title=title), "--from=html", "--to=docx", f"--output={draft}", argument="to_docx")
 
     def to_html(self, *, title: str | None = None) -> str:
         """The table as plain HTML, without style: header cells with a scope, a caption, notes below."""
@@ -163,7 +165,7 @@ class PublicationTable:
         caption = f"<caption>{html.escape(title)}</caption>" if title else ""
         body = "\n".join(rows)
         notes = "\n".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        return f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n{notes}\n"
+        return visible(f"<table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>\n{notes}\n")
 
 
 def publication_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from survey.weighting.calibration import calibrate
 from survey.weighting.caps import trimming_table
 from survey.weighting.feasibility import Infeasibility, explain_infeasible
+from survey.weighting.margin_file import read_margins
 from survey.weighting.margins import Margins
 from survey.weighting.nonresponse import adjust_nonresponse
 from survey.weighting.raking import poststratify, rake
@@ -22,6 +23,7 @@ __all__ = [
     "margin_table",
     "poststratify",
     "rake",
+    "read_margins",
     "replicate",
     "trim",
     "trim_and_rake",

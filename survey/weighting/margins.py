@@ -252,6 +252,10 @@ def _positive(by_level: pd.Series[Any], called: str) -> pd.Series[float]:
     switches = [level for level, target in by_level.items() if isinstance(target, bool | np.bool_)]
     if switches:
         raise CalibrationError(f"{called} must hold numbers; {shown(switches[0])} has True or False.")
+    texts = [(level, target) for level, target in by_level.items() if isinstance(target, str)]
+    if texts:
+        level, target = texts[0]
+        raise CalibrationError(f"{called} must hold numbers; {shown(level)} has the text {shown(target)}.")
     try:
         numbers = by_level.astype(float)
     except (TypeError, ValueError) as error:

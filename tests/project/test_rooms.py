@@ -14,30 +14,23 @@ PACKAGE = Path(__file__).resolve().parents[2] / "survey"
 
 # From bottom to top: a room imports only from rooms before it, and a file only from files before it in its room.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "": ("errors", "installation", "arrays", "tidy", "arguments", "expressions", "printing", "console"),
+    "": (
+        *("errors", "installation", "arrays", "replacing", "strict_yaml", "tidy", "workbooks", "arguments"),
+        *("expressions", "printing", "console"),
+    ),
     "figures": ("style", "layout", "text", "marks", "bars", "dots", "counts", "models", "weighting", "diagnostics"),
     "tables": ("pandoc", "workbook", "layout", "shares", "models"),
     "records": (
-        *("items", "schema", "codebook_page", "codebook_yaml", "files", "drafts", "codebook"),
-        *("decoding", "encoding", "derived", "writers", "checks", "respondents"),
+        *("items", "schema", "codebook_page", "codebook_yaml"),
+        *("record_file", "text_files", "sheets", "rehearsal", "labelled_files", "files", "drafts", "codebook"),
+        *("declared", "decoding", "encoding", "fidelity", "derived", "writers", "checks", "respondents"),
     ),
     "design": (
-        *(
-            "codes",
-            "stages",
-            "columns",
-            "replicates",
-            "conditions",
-            "operands",
-            "domains",
-            "calibrations",
-            "design",
-            "cells",
-            "grouping",
-        ),
+        *("codes", "stages", "columns", "replicates", "conditions", "operands", "domains"),
+        *("calibrations", "design", "cells", "grouping"),
     ),
     "weighting": (
-        *("margins", "auxiliaries", "programs", "contradictions", "feasibility", "steps", "summaries"),
+        *("margins", "margin_file", "auxiliaries", "programs", "contradictions", "feasibility", "steps", "summaries"),
         *("raking", "calibration", "trimming", "caps", "nonresponse", "replication"),
     ),
     "estimation": (
@@ -70,7 +63,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("suppression", "protection", "publication_rows", "publication"),
     ),
     "report": ("phrases", "lint", "exhibits", "page"),
-    "cli": ("inputs", "output", "commands", "parser"),
+    "cli": ("terminal", "inputs", "output", "commands", "parser"),
 }
 ORDER = [f"{room}.{file}".strip(".") for room, files in ROOMS.items() for file in files]
 

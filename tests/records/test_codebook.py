@@ -271,7 +271,7 @@ BAD_LINES = [
     ),
     (
         "q: {label: Q, kind: numeric, missing: {R: Refused}}",
-        r"`missing` codes of a numeric item must be whole numbers; found 'R'",
+        r"`missing` codes of a numeric item must be numbers; found 'R'",
     ),
     ("q: {label: Q, kind: multiple}", r"`options` must name the columns of the multiple-response set"),
     (
@@ -473,7 +473,7 @@ def test_an_item_that_is_not_there_is_answered_with_the_nearest() -> None:
             r"the net 'N' must list the levels that it sums, as in \('Yes',\); found 'Yes'",
         ),
         (lambda: Codebook.from_yaml({"name": "demo"}), "`path` must be the name of a file; got dict"),  # type: ignore[arg-type]
-        (lambda: small_codebook().to_yaml("nowhere/at/all.yaml"), "`path` must be a file in an existing folder"),
+        (lambda: small_codebook().to_yaml("nowhere/at/all.yaml"), "`path` must be in an existing folder"),
     ],
 )
 def test_what_is_no_item_or_codebook_is_refused(make: Any, message: str) -> None:
@@ -488,3 +488,21 @@ def item_of(**settings: Any) -> Item:
 
 def codebook_of(items: Any) -> Codebook:
     return Codebook("demo", "A small survey", "synthetic", items)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("items: {a: &a {label: x, levels: *a}}", "mappings and lists within each other"),
+        ("items: {a: {levels: {010: Yes, 2: No}}}", "line 1: YAML reads 010 as 8"),
+        ("name: !!binary aGk=", "the tag 'tag:yaml.org,2002:binary' must not be there"),
+        ("name: [" + "x, " * 10_000 + "]", "`name` must be text; found ['x', 'x', 'x', 'x', 'x', 'x', ...]"),
+    ],
+)
+def test_yaml_is_read_without_surprises(tmp_path: Path, text: str, message: str) -> None:
+    """A page of 481 bytes stood for 8 GB; 010 was 8."""
+    path = tmp_path / "codebook.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CodebookError, match=re.escape(message)) as caught:
+        Codebook.from_yaml(path)
+    assert len(str(caught.value)) < 2_000

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from survey import Codebook, read_respondents, write_respondents
 from survey.errors import RecordsError
-from survey.records import files
+from survey.records import text_files
 from survey.records.files import read_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,8 +73,38 @@ def test_a_file_of_blank_lines_is_refused(tmp_path: Path) -> None:
 
 def test_two_open_quotation_marks_far_apart_are_found(tmp_path: Path) -> None:
     rows = "".join(f"{row},x\n" for row in range(50_000))
-    with pytest.raises(RecordsError, match=r"one in r.csv is longer \(perhaps a quotation mark stays open\)"):
+    with pytest.raises(RecordsError, match=r"one in r.csv is longer \(perhaps a quotation mark stays open in the row"):
         read_csv(tmp_path, f'id,a\n1,"x\n{rows}2,x"\n')
+
+
+def test_the_line_of_an_open_quotation_mark_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match=r"one in r.csv stays open, in the row that begins in line 4 or before it"):
+        read_csv(tmp_path, 'id,a\n\n1,x\n2,"y\n3,z\n')
+    rows = "".join(f"{row},x\n" for row in range(50_000))
+    with pytest.raises(RecordsError, match=r"is longer .*in the row that begins in line 4\)"):
+        read_csv(tmp_path, f'id,a\n\n0,x\n1,"x\n{rows}2,x"\n')
+
+
+@pytest.mark.parametrize(
+    ("content", "taken"),
+    [
+        ('id,a,b\n1,x,"y\n2,x,z\n3,x,y"\n4,x,y\n', [(1, "lines 3 to 4")]),
+        ('id,a,b\n\nA1,x,"y\nB22,x,z\nend"\n4,x,y\n', [(1, "line 4")]),
+        ('id,a,b\n0,x,y\n1,x,"y\n2,x,de"f\n', [(2, "line 4")]),
+        ('id,a,b\n1,x,"Two lines,\nof them, the other, this"\n2,x,"a\nb, c, d"\n', []),
+        ('id,a\n1,"Dear all,\n2, 3"\n', []),
+    ],
+)
+def test_a_row_that_takes_in_others_is_reported(tmp_path: Path, content: str, taken: list[tuple[int, str]]) -> None:
+    """Two stray quotation marks in a column of remarks made several respondents one, without a word."""
+    failures = [failure for failure in read_csv(tmp_path, content)[1] if "takes" in str(failure[3])]
+    assert [(row, str(rule).split("takes ")[1].split(" into")[0]) for row, _, _, rule in failures] == taken
+
+
+def test_a_file_of_very_many_columns_is_refused(tmp_path: Path) -> None:
+    content = ",".join(f"c{at}" for at in range(20_001)) + "\n" + "," * 20_000 + "\n"
+    with pytest.raises(RecordsError, match=r"`path` must have at most 20,000 columns; r.csv has 20,001"):
+        read_csv(tmp_path, content)
 
 
 CELLS = st.text(st.sampled_from('ab1",;\n\r é中'), max_size=4)
@@ -101,9 +131,9 @@ def test_whatever_is_written_comes_back(
 def test_both_readers_read_the_same_from_any_text(text: str) -> None:
     assume(text.count('"') % 2 == 0)  # others are refused before
     content = f"x,y\n{text}\n".encode()
-    if files._is_regular(content, delimiter=",", width=2):
-        expected = list(files._csv_rows(content, delimiter=","))[1:]
-        assert files._regular_cells(content, delimiter=",").to_numpy().tolist() == expected
+    if text_files._is_regular(content, delimiter=",", width=2):
+        expected = list(text_files._csv_rows(content, delimiter=","))[1:]
+        assert text_files._regular_cells(content, delimiter=",").to_numpy().tolist() == expected
         assert all(len(row) == 2 for row in expected)
 
 

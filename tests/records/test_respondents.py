@@ -11,6 +11,7 @@ import pandas as pd
 import pyreadstat
 import pytest
 
+from survey import Design, mean
 from survey.errors import CodebookError, RecordsError
 from survey.records.checks import LISTED
 from survey.records.codebook import Codebook, Item, Level
@@ -114,7 +115,22 @@ def test_columns_come_in_questionnaire_order_then_derived_then_others(tmp_path: 
 
 @pytest.mark.parametrize(
     ("cells", "expected"),
-    [(["1", "2.5", ""], [1, 2.5, None]), (["01", "2", "3"], ["01", "2", "3"]), (["a", "", "1"], ["a", None, "1"])],
+    [
+        (["1", "2.5", ""], [1, 2.5, None]),
+        (["1.50", "2.00", "-3"], [1.5, 2, -3]),
+        (["01", "2", "3"], ["01", "2", "3"]),
+        (["a", "", "1"], ["a", None, "1"]),
+        (["1.1", "1.10", "2"], ["1.1", "1.10", "2"]),
+        (["10", "10.0", "1e1"], ["10", "10.0", "1e1"]),
+        (["0", "-0", "1"], ["0", "-0", "1"]),
+        (["+1", "1", "2"], ["+1", "1", "2"]),
+        (["1_0", "10", "2"], ["1_0", "10", "2"]),
+        ([" 1", "1", "2"], [" 1", "1", "2"]),
+        (["9007199254740992", "9007199254740993", ""], ["9007199254740992", "9007199254740993", None]),
+        (["1.00000000000000000001", "1", "2"], ["1.00000000000000000001", "1", "2"]),
+        (["1e999", "2", "3"], ["1e999", "2", "3"]),
+        (["1234567890123456789", "1", "2"], ["1234567890123456789", "1", "2"]),
+    ],
 )
 def test_other_columns_become_numbers_where_all_of_them_are(
     tmp_path: Path, cells: list[str], expected: list[Any]
@@ -122,6 +138,50 @@ def test_other_columns_become_numbers_where_all_of_them_are(
     path = csv(tmp_path, *(f"{at},{cell}" for at, cell in enumerate(cells)), header="id,other")
     other = read_respondents(path, codebook_of(ID))["other"]
     assert [None if pd.isna(cell) else cell for cell in other] == expected
+
+
+def test_psus_with_different_names_stay_different(tmp_path: Path) -> None:
+    """As numbers "1.1" and "1.10" are one PSU: 36 were left of these 40, and a smaller df."""
+    psus = [f"{region}.{place}" for region in range(1, 5) for place in range(1, 11)] * 2
+    rows = [f"{at},{psu},{at % 7}" for at, psu in enumerate(psus)]
+    read = read_respondents(csv(tmp_path, *rows, header="id,psu,y"), codebook_of(ID))
+    design = Design(read, psu="psu")
+    assert design.df == 39
+    np.testing.assert_allclose(mean(design, "y").std_error, _clustered_error(read["y"], psus), rtol=1e-12)
+
+
+def _clustered_error(y: pd.Series, psus: list[str]) -> float:
+    """Standard error of a mean under equal weights, from the spread of the sums of PSUs of one stratum."""
+    sums = (y - y.mean()).groupby(np.array(psus)).sum() / len(y)
+    return float(np.sqrt(len(sums) * sums.var()))
+
+
+def test_true_is_no_code_wherever_it_stands(tmp_path: Path) -> None:
+    """Python takes True for 1, so that whichever came first gave both their meaning."""
+    yes = Item("yes", "Yes", "nominal", levels=(Level(1, "Yes"), Level(2, "No")))
+    rows: list[object] = [True, 1, 2]
+    for order in (rows, rows[::-1]):
+        frame = pd.DataFrame({"yes": order, "age": order, "name": order, "psu": order}, dtype=object)
+        frame.to_excel(tmp_path / "r.xlsx", index=False)
+        numeric = Item("age", "Age", "numeric")
+        failures = failures_of(tmp_path / "r.xlsx", codebook_of(yes, numeric))
+        row = [isinstance(value, bool) for value in order].index(True) + 1
+        assert [(f[0], f[1], str(f[2])) for f in failures] == [(row, "yes", "True"), (row, "age", "True")]
+        read = read_respondents(tmp_path / "r.xlsx", codebook_of(Item("name", "Name", "text")))
+        assert read["name"].tolist() == read["psu"].tolist() == [str(value) for value in order]
+
+
+def test_numbers_among_text_are_read_as_text(tmp_path: Path) -> None:
+    """A code that Excel holds as a number in one row, and as text in the next, is one code."""
+    frame = pd.DataFrame({"id": [1, 2, 3], "psu": [10, "10", "north"]}, dtype=object)
+    frame.to_excel(tmp_path / "r.xlsx", index=False)
+    assert read_respondents(tmp_path / "r.xlsx", codebook_of(ID))["psu"].tolist() == ["10", "10", "north"]
+
+
+def test_long_ids_of_a_parquet_file_keep_their_digits(tmp_path: Path) -> None:
+    ids = [2**63 + 1, 2**63 + 2]
+    pd.DataFrame({"id": np.array(ids, dtype="uint64")}).to_parquet(tmp_path / "r.parquet")
+    assert read_respondents(tmp_path / "r.parquet", codebook_of(ID))["id"].tolist() == ids
 
 
 @pytest.mark.parametrize("cell", ["3", "3.0", " 3", "Agree"])
@@ -274,7 +334,9 @@ def test_an_open_quotation_mark_does_not_swallow_the_rows_below_it(tmp_path: Pat
     with pytest.raises(RecordsError, match=r"must close every quotation mark; one in records.csv stays open"):
         read_respondents(one, codebook_of(ID, REMARK))
     far_apart = csv(tmp_path, '1,"Fine', *(f"{row},x" for row in range(2, 300_000)), '0,"', header="id,remark")
-    with pytest.raises(RecordsError, match=r"one in records.csv is longer \(perhaps a quotation mark stays open\)"):
+    with pytest.raises(
+        RecordsError, match=r"one in records.csv is longer \(perhaps a quotation mark stays open in the row"
+    ):
         read_respondents(far_apart, codebook_of(ID, REMARK))
 
 
@@ -465,9 +527,9 @@ def test_many_missing_columns_look_like_another_questionnaire(tmp_path: Path) ->
         read_respondents(path, DEMO)
 
 
-def test_a_line_break_in_an_answer_leaves_the_rows_without_lines(tmp_path: Path) -> None:
+def test_a_line_break_in_an_answer_counts_as_a_line(tmp_path: Path) -> None:
     path = csv(tmp_path, '1,20,3,M,1,1,5,"a\nb"', "2,12,3,M,1,1,5,")
-    with pytest.raises(RecordsError, match=r"- row 2 \(id 2\), age = '12'"):
+    with pytest.raises(RecordsError, match=r"- row 2 \(id 2, line 4\), age = '12'"):
         read_respondents(path, DEMO)
 
 
@@ -498,3 +560,78 @@ def test_writing_takes_a_frame_a_codebook_and_a_known_choice(tmp_path: Path) -> 
     with pytest.raises(RecordsError, match="`path` must be the name of a file; got int"):
         call(frame, 5, DEMO)
     assert not path.exists()
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    """Blank lines, and line breaks within answers, are lines: an editor goes to what the message names."""
+    text = 'id,view,remark\n\n1,1,"two\nlines"\n\n2,9,x\n3,1,"a\n4,8,b"\n'
+    (tmp_path / "r.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(RecordsError) as caught:
+        read_respondents(tmp_path / "r.csv", codebook_of(ID, VIEW, REMARK))
+    assert "row 2 (id 2, line 6), view = '9': is no code or label" in str(caught.value)
+    assert "a quotation mark takes line 8 into this row" in str(caught.value)
+    assert "row 3 (id 3, line 7) = '3,1,\"a\\n4,8,b\"':" in str(caught.value)
+
+
+@pytest.mark.parametrize("cell", ["x" * 100_000, "9" * 5_000, "\t" * 2_000 + "x"])
+def test_messages_show_the_beginning_of_long_cells(tmp_path: Path, cell: str) -> None:
+    path = csv(tmp_path, *[f"{cell},{cell},{cell}"] * 30, header="id,view,age")
+    with pytest.raises(RecordsError) as caught:
+        read_respondents(path, codebook_of(ID, VIEW, AGE))
+    assert len(str(caught.value)) < 20 * 700
+
+
+def declared_file(tmp_path: Path) -> Path:
+    """A file with user-missing codes, one of them a fraction: mean age 36 and mean grade 2.75."""
+    ages = [25, 30, 998, 36, 53, 999.0]
+    frame = pd.DataFrame({"id": range(1, 7), "age": ages, "gpa": [2.5, 3, 9.99, 2.75, 9.99, 2.75]})
+    pyreadstat.write_sav(
+        frame.assign(other=ages, text=["a", "NA", "b", "c", "d", "e"]),
+        tmp_path / "r.sav",
+        variable_value_labels={"age": {998: "Don't know", 999: "Refused"}, "gpa": {9.99: "No transcript"}},
+        missing_ranges={
+            **{key: [{"lo": 998, "hi": 999}] for key in ["age", "other"]},
+            "gpa": [{"lo": 9.99, "hi": 9.99}],
+            "text": ["NA"],
+        },
+    )
+    return tmp_path / "r.sav"
+
+
+def test_codes_that_a_file_declares_missing_are_never_numbers(tmp_path: Path) -> None:
+    """The mean age was 397 where 36 is right."""
+    path = declared_file(tmp_path)
+    age, gpa = Item("age", "Age", "numeric"), Item("gpa", "Grades", "numeric")
+    failures = failures_of(path, codebook_of(ID, age, gpa))
+    rule = "the file declares these codes missing, the codebook does not; add to the item: missing: "
+    assert failures == (
+        (None, "age", "998 (n=1), 999 (n=1)", rule + "{998: Don't know, 999: Refused}"),
+        (None, "gpa", "9.99 (n=2)", rule + "{'9.99': No transcript}"),
+    )
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".sav", ".dta", ".parquet"])
+def test_fractional_codes_are_drafted_read_and_written_back(tmp_path: Path, ending: str) -> None:
+    drafted = Codebook.from_labelled(declared_file(tmp_path))
+    drafted.to_yaml(tmp_path / "codebook.yaml")
+    codebook = Codebook.from_yaml(tmp_path / "codebook.yaml")
+    assert codebook.items["gpa"].missing == (Level("9.99", "No transcript"),)
+    read = read_respondents(tmp_path / "r.sav", codebook)
+    assert (read["age"].mean(), read["gpa"].mean()) == (36, 2.75)
+    assert read["gpa_missing"].tolist().count("No transcript") == 2
+    write_respondents(read, tmp_path / f"again{ending}", codebook)
+    pd.testing.assert_frame_equal(read_respondents(tmp_path / f"again{ending}", codebook), read)
+
+
+def test_what_a_file_declares_missing_is_missing_outside_the_codebook(tmp_path: Path) -> None:
+    read = read_respondents(declared_file(tmp_path), codebook_of(ID, Item("text", "Text", "text")))
+    assert read["other"].mean() == 36
+    assert read["gpa"].mean() == 2.75
+    assert read["text"].isna().tolist() == [False, True, False, False, False, False]
+
+
+def test_a_codebook_writes_a_fractional_code_as_number_or_text(tmp_path: Path) -> None:
+    page = "name: n\ntitle: t\ndata_kind: real\nitems:\n  x: {label: X, kind: numeric, missing: {CODE: Refused}}\n"
+    for code in ("9.99", "'9.99'"):
+        (tmp_path / "c.yaml").write_text(page.replace("CODE", code), encoding="utf-8")
+        assert Codebook.from_yaml(tmp_path / "c.yaml").items["x"].missing == (Level("9.99", "Refused"),)

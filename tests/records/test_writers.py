@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from survey.errors import RecordsError
 from survey.records.codebook import Codebook, Item, Level
 from survey.records.respondents import read_respondents, write_respondents
 from survey.records.schema import category_dtype, companion, missing_dtype
-from survey.records.writers import replacing
+from survey.replacing import replacing
 from tests.marks import slow
 from tests.records.test_respondents import (
     AGE,
@@ -306,3 +307,87 @@ def test_text_codes_with_missing_codes_round_trip(tmp_path: Path) -> None:
 
 def test_the_demo_has_an_item_of_every_kind() -> None:
     assert {item.name for item in (ID, AGE, AGE_GROUP, VIEW, VIEW2, SCORE, GENDER, USES, REMARK)} < set(DEMO.items)
+
+
+OTHERS: dict[str, Any] = {
+    "formula": ["=1+1", "@SUM(A1)", "+3"],
+    "error": ["#N/A", "NA", "#DIV/0!"],
+    "link": ["http://example.org", "mailto:x", "_x0041_"],
+    "long": ["1234567890123456789", "2", "3"],
+    "name": ["007", "1.1", "1.10"],
+    "blank": ["a", None, "\u7537"],
+    "third": [1 / 3, 0.1 + 0.2, 2e-17],
+    "single": np.array([0.1, 0.2, 0.3], dtype="float32"),
+    "day": pd.date_range("2018-02-28", periods=3),
+    "moment": pd.date_range("2018-02-28 10:11:12", periods=3),
+    "date": [datetime.date(2018, 2, 28)] * 3,
+    "true": [True, False, True],
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("name", OTHERS)
+def test_columns_outside_the_codebook_are_kept(tmp_path: Path, ending: str, name: str) -> None:
+    column = f"{name}_"  # Stata reserves "long"
+    frame = pd.DataFrame({"id": [1, 2, 3], column: OTHERS[name]})
+    write_respondents(frame, tmp_path / f"r{ending}", codebook_of(ID))
+    again = read_respondents(tmp_path / f"r{ending}", codebook_of(ID))[column]
+    if name in ("third", "single"):
+        np.testing.assert_allclose(again, frame[column].astype("float64"), rtol=1e-15 if ending == ".xlsx" else 0)
+    elif name in ("day", "moment", "date"):
+        assert [pd.Timestamp(cell) for cell in again] == [pd.Timestamp(cell) for cell in frame[column]]
+    elif name == "true":
+        assert [str(cell) in ("True", "1") for cell in again] == frame[column].tolist()
+    else:
+        assert [None if pd.isna(cell) else cell for cell in again] == OTHERS[name]
+
+
+@pytest.mark.parametrize(
+    ("endings", "cells"),
+    [
+        ((".xlsx", ".sav", ".dta"), [1234567890123456789, 2, 3]),
+        ((".xlsx", ".sav", ".dta"), pd.array([2**60 + 1, None, 3], dtype="Int64")),
+        ((".csv", ".xlsx", ".sav", ".dta"), ["a\0b", "c", "d"]),
+        ((".xlsx", ".sav", ".dta"), pd.date_range("2020-01-01", periods=3, tz="Europe/Berlin")),
+        ((".xlsx", ".sav", ".dta"), pd.date_range("2020-01-01 10:11:12.123456789", periods=3)),
+        ((".sav",), ["a ", "b", "c"]),
+        ((".xlsx",), ["a\r\nb", "c", "d"]),
+        ((".xlsx",), ["\x01a", "c", "d"]),
+        ((".xlsx",), ["x" * 40_000, "c", "d"]),
+        ((".dta",), [np.inf, 1.0, 2.0]),
+        (tuple(ENDINGS), [[1], [2], [3]]),
+        (tuple(ENDINGS), ["\ud800", "a", "b"]),
+    ],
+)
+def test_what_a_format_cannot_keep_is_refused_and_the_old_file_stays(
+    tmp_path: Path, endings: tuple[str, ...], cells: Any
+) -> None:
+    """Ids lost their last digits, times their zone and texts what followed NUL, without a word."""
+    frame = pd.DataFrame({"id": [1, 2, 3], "other": pd.Series(cells, dtype=getattr(cells, "dtype", object))})
+    for ending in endings:
+        path = tmp_path / f"r{ending}"
+        path.write_bytes(b"old")
+        with pytest.raises(RecordsError, match=r"`frame` must"):
+            write_respondents(frame, path, codebook_of(ID))
+        assert path.read_bytes() == b"old"
+        assert sorted(tmp_path.iterdir()) == [path]
+        path.unlink()
+
+
+def test_the_refusal_says_what_became_of_the_cell(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": [1, 2], "psu": [2, 1234567890123456789]})
+    rule = r"'psu' would not: 1234567890123456789 came back as 1234567890123456768 in row 2."
+    with pytest.raises(RecordsError, match=rule):
+        write_respondents(frame, tmp_path / "r.sav", codebook_of(ID))
+
+
+def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame([[1, 2, 3]], columns=["id", 5, "5"])
+    with pytest.raises(RecordsError, match="`frame` must have columns of different names; '5' occurs 2 times"):
+        write_respondents(frame, tmp_path / "r.csv", codebook_of(ID))
+
+
+def test_equal_records_are_equal_workbooks(tmp_path: Path, respondents: pd.DataFrame) -> None:
+    for name in ("a.xlsx", "b.xlsx"):
+        write_respondents(respondents, tmp_path / name, DEMO)
+    assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()

@@ -162,7 +162,7 @@ JOINT = pd.Series({("m", "young"): 0.1, ("m", "old"): 0.5, ("f", "young"): 0.3, 
         ({5: LEVELS}, "`margins` must be named by a variable, or for a joint margin by a tuple of several; got 5"),
         ({("sex", "sex"): JOINT}, r"by a tuple of several; got \('sex', 'sex'\)"),
         ({"sex": {"m": True, "f": True}}, r"`margins\['sex'\]` must hold numbers; 'm' has True or False"),
-        ({"sex": {"m": "52.6%", "f": "47.4%"}}, r"`margins\['sex'\]` must hold numbers; could not convert"),
+        ({"sex": {"m": "52.6%", "f": "47.4%"}}, r"`margins\['sex'\]` must hold numbers; 'm' has the text '52.6%'"),
         ({"sex": {"m": None, "f": 0.5}}, "must be positive; 'm' has target nan"),
         (
             {"sex": pd.Series(LEVELS).rename_axis("age")},
