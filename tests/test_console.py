@@ -34,7 +34,7 @@ def test_estimates_and_tests_print_what_they_found(design: survey.Design) -> Non
     assert lines[0] == "3 estimates, 95% intervals"
     assert lines[1].split() == ["income", "term", "estimate", "std_error", "df", "conf_low", "conf_high", "n"]
     assert f"{found.value[0]:.4g}" in lines[2]
-    test = survey.crosstab(design, "approval", "income").test()
+    test = survey.crosstab(design, "approval", "income").test(df="design")
     assert f"= {test.statistic:.4g}, p = {test.p_value:.3g}\nDesign df 29" in repr(test)
     student = survey.t_test(design, "age", by="urban")
     assert f": {student.statistic:.4g} on 28 df, p = {student.p_value:.3g}" in repr(student)

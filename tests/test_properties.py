@@ -263,11 +263,11 @@ def test_contrasts_use_the_joint_covariance() -> None:
     frame = pd.DataFrame({"psu": rng.integers(0, 12, 300), "g": rng.choice(["High", "Low"], 300)})
     frame["y"] = rng.normal(size=300) + frame["psu"] * 0.3
     means = survey.mean(survey.Design(frame, psu="psu"), "y", by="g")
-    difference = means.contrast({"High": 1, "Low": -1}).tidy().iloc[0]
+    difference = means.contrast({"High": 1, "Low": -1}, df="design").tidy().iloc[0]
     v = means.vcov
     same(difference["estimate"], means.value[0] - means.value[1])
     same(difference["std_error"], np.sqrt(v[0, 0] + v[1, 1] - 2 * v[0, 1]))
     assert difference["df"] == 11
-    as_matrix = means.contrast([[1, -1]], names=["High - Low"]).tidy()
+    as_matrix = means.contrast([[1, -1]], names=["High - Low"], df="design").tidy()
     assert as_matrix["term"].tolist() == ["High - Low"]
     same(as_matrix["std_error"], difference["std_error"])

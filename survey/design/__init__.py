@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from survey.design.calibrations import Calibration
-from survey.design.cells import CalibrationCells, Cells
+from survey.design.cells import CalibrationCells, Cells, ReplicateCells
 from survey.design.codes import code_values, compress, joint_codes, margin_codes, mixed_radix, sum_by_code
 from survey.design.design import Design, LonelyDomain, LonelyPSU, check_design, with_state
 from survey.design.grouping import Missing, collapse
@@ -18,6 +18,7 @@ __all__ = [
     "LonelyDomain",
     "LonelyPSU",
     "Missing",
+    "ReplicateCells",
     "ReplicateKind",
     "Replicates",
     "Stage",

@@ -33,12 +33,19 @@ from survey.estimation.means import mean, proportion, ratio, total
 from survey.estimation.moments import corr, cov, var
 from survey.estimation.presentation_rule import judge, judged
 from survey.estimation.quantiles import QuantileInterval, quantile
+from survey.estimation.satterthwaite import Coefficients, components, of_coefficients
+from survey.estimation.spans import DfRule
+from survey.estimation.units import inside_one_unit, units_of
 from survey.estimation.variance import covariance
-from survey.estimation.wald import TestResult, adjusted_wald, plain_wald, wald_chisq
+from survey.estimation.wald import DESIGN, SATTERTHWAITE, TestResult, adjusted_wald, plain_wald, wald_chisq
 
 __all__ = [
+    "DESIGN",
     "INTERVAL_METHODS",
+    "SATTERTHWAITE",
     "SHOWN",
+    "Coefficients",
+    "DfRule",
     "Domains",
     "Estimate",
     "Evaluate",
@@ -53,6 +60,7 @@ __all__ = [
     "by_domain",
     "check_cr2",
     "compare_conventions",
+    "components",
     "corr",
     "cov",
     "covariance",
@@ -60,6 +68,7 @@ __all__ = [
     "domains_of",
     "effective_size",
     "estimate",
+    "inside_one_unit",
     "is_chosen",
     "is_numeric",
     "judge",
@@ -68,6 +77,7 @@ __all__ = [
     "mean",
     "mean_statistic",
     "model_estimate",
+    "of_coefficients",
     "plain_wald",
     "proportion",
     "proportion_interval",
@@ -78,6 +88,7 @@ __all__ = [
     "t_interval",
     "terms_of",
     "total",
+    "units_of",
     "var",
     "wald_chisq",
 ]

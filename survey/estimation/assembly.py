@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from survey.arguments import check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells
 from survey.estimation.degrees_of_freedom import degrees_of_freedom
-from survey.estimation.estimate import Estimate, Spans
+from survey.estimation.estimate import Estimate
 from survey.estimation.few_clusters import FewClusters
 from survey.estimation.influence import Statistic
 from survey.estimation.intervals import IntervalMethod, proportion_interval, t_interval
+from survey.estimation.spans import Spans
+from survey.estimation.units import inside_one_unit, units_of
 from survey.estimation.variance import covariance
 
 
@@ -40,6 +43,9 @@ def estimate(
     else:
         vcov = few.vcov
         df = few.df
+    if statistic.centred:
+        unknown = inside_one_unit(cells, units_of(cells), domains)[position]
+        vcov = np.where(unknown | unknown[:, None], np.nan, vcov)
 
     n = (cells.n @ domains)[position].astype(np.float64)
     simple = _simple_variance(cells, statistic, n)
@@ -66,7 +72,27 @@ def estimate(
         whole_n=float(cells.n.sum()),
         left_out=cells.left_out,
         few=few,
-        spans=Spans(cells, domains, position[:, None] == np.arange(domains.shape[1])),
+        spans=_spans(cells, domains, position, statistic.centred, np.sqrt(simple * n)),
+    )
+
+
+def _spans(cells: Cells, domains: BoolArray, position: IntArray, centred: bool, deviation: FloatArray) -> Spans:
+    """Whom k estimates are about: the first of each domain are of one variable, the second of another, ...
+
+    Parameters
+    ----------
+    deviation : (k,) standard deviation of each variable in its domain; pooled over the domains.
+    """
+    outcome: IntArray = np.asarray(pd.Series(position).groupby(position).cumcount(), dtype=np.intp)
+    pooled = np.sqrt(pd.Series(np.nan_to_num(deviation) ** 2).groupby(outcome).transform("mean").to_numpy())
+    return Spans(
+        cells,
+        domains,
+        position,
+        outcome,
+        scale=np.where(pooled > 0, pooled, 1.0),
+        centred=centred,
+        combination=np.eye(position.size),
     )
 
 

@@ -9,54 +9,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from survey.arrays import BoolArray, FloatArray
+from survey.arguments import check_choice
+from survey.arrays import FloatArray
 from survey.console import console
-from survey.design import Cells
 from survey.errors import EstimationError
 from survey.estimation import delta
 from survey.estimation.contrasts import contrast_matrix
-from survey.estimation.degrees_of_freedom import degrees_of_freedom
 from survey.estimation.delta import Function
 from survey.estimation.few_clusters import FewClusters
 from survey.estimation.intervals import t_interval
-from survey.estimation.wald import TestResult, adjusted_wald, wald_chisq
+from survey.estimation.spans import DfRule, Spans
+from survey.estimation.wald import DESIGN, SATTERTHWAITE, TestResult, adjusted_wald, wald_chisq
 from survey.tidy import gives_copies, with_columns
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
 DEPENDS = 1e-9  # change of a combination with an estimate, relative to the largest, above which it depends on it
 ROUNDING = 1e-15  # variance of a combination, relative to the largest it could have, that is rounding error
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Spans:
-    """Whom k estimates are about, so that a combination of some can be given their degrees of freedom.
-
-    `cells` counted patterns; `domains` (C, G) patterns of each domain; `parts` (k, G) domains of each estimate.
-    """
-
-    cells: Cells
-    domains: BoolArray
-    parts: BoolArray
-
-    def of(self, used: BoolArray) -> tuple[Spans, FloatArray, FloatArray]:
-        """Whom m combinations are about, their degrees of freedom and respondents.
-
-        Parameters
-        ----------
-        used : (m, k) estimates that each combination is made of; all of them where it is made of none.
-        """
-        parts: BoolArray = np.asarray(used.astype(np.float64) @ self.parts > 0)
-        parts[~parts.any(axis=1)] = self.parts.any(axis=0)
-        distinct, position = np.unique(parts, axis=0, return_inverse=True)
-        df = np.empty(len(distinct))
-        n = np.empty(len(distinct))
-        for i, chosen in enumerate(distinct):
-            # patterns of any of the domains: who is in two of them counts once
-            together: BoolArray = np.asarray(self.domains[:, chosen].any(axis=1))
-            df[i] = degrees_of_freedom(self.cells, together[:, None])[0]
-            n[i] = self.cells.n[together].sum()
-        position = position.reshape(-1)
-        return Spans(self.cells, self.domains, parts), df[position], n[position]
 
 
 @gives_copies("labels")
@@ -69,7 +37,8 @@ class Estimate:
     labels : k rows; by-columns, `term`, `level`.
     value : (k,) estimates.
     vcov : (k, k) covariance, in the row order of `tidy()`.
-    df : (k,) degrees of freedom: PSUs minus strata in each estimate's domain.
+    df : (k,) degrees of freedom: PSUs minus strata in each estimate's domain; of a contrast, those that its variance
+        has (see `contrast`).
     n : (k,) respondents that each estimate is based on.
     deff : (k,) design effect against simple random sampling with replacement of n respondents; NaN where the
         variable does not vary.
@@ -78,8 +47,8 @@ class Estimate:
     whole_df, whole_n : degrees of freedom and respondents of all domains of the call together.
     left_out : respondents of the design's domain that the call left out, for a missing value in one of its variables.
     few : where variance="cr2", what gives contrasts their own degrees of freedom too.
-    spans : whom each estimate is about: a contrast has the degrees of freedom and respondents of the domains that it is
-        made of. None where all estimates are about everybody, as those of a model are.
+    spans : whom each estimate is about, from which a contrast has its degrees of freedom and respondents. None where
+        all estimates are about everybody, as those of a model are.
     """
 
     labels: pd.DataFrame
@@ -137,7 +106,13 @@ class Estimate:
             deff=self.deff,
         )
 
-    def contrast(self, weights: Mapping[object, float] | ArrayLike, names: Sequence[str] | None = None) -> Estimate:
+    def contrast(
+        self,
+        weights: Mapping[object, float] | ArrayLike,
+        names: Sequence[str] | None = None,
+        *,
+        df: DfRule = "satterthwaite",
+    ) -> Estimate:
         """Linear combinations of the estimates, with their covariance.
 
         Parameters
@@ -145,26 +120,38 @@ class Estimate:
         weights : coefficient per label, or a (q, k) matrix with one row per combination. A label is a
             row's `level` or a by-value; a tuple of several of its labels where one is not enough.
         names : q names for the `term` column; made from the labels otherwise.
+        df : "satterthwaite", the degrees of freedom that the variance of a contrast has where all respondents vary
+            alike: about 1 for a group in 2 PSUs against one in 22. "design", as R and Stata have it: PSUs minus strata
+            of the domains that the contrast is made of, here 22, with which a test at 5% rejects 28% of true
+            hypotheses.
 
         Returns
         -------
-        Estimate of q contrasts. df and n are those of the domains that the contrast is made of, together; deff is NaN.
+        Estimate of q contrasts; n is of the domains that each is made of, together, and deff is NaN. A contrast with a
+        group whose respondents are all in one PSU has no known variance: its standard error is NaN.
 
         Raises
         ------
-        EstimationError : a label that no row or several rows have, or a matrix of the wrong width.
+        EstimationError : a label that no row or several rows have, a matrix of the wrong width, or an unknown `df`.
 
         References
         ----------
-        R equivalent: survey::svycontrast.
+        Bell and McCaffrey (2002), Survey Methodology 28:169, for the degrees of freedom. R equivalent:
+        survey::svycontrast.
         """
         matrix, stated = contrast_matrix(weights, self.labels)
         names = [names] if isinstance(names, str) else names
         if names is not None and len(names) != len(matrix):
             raise EstimationError(f"`names` must name each of the {len(matrix)} contrasts; got {len(names)}.")
-        return self._derived(matrix @ np.nan_to_num(self.value), matrix, stated if names is None else list(names))
+        return self._derived(matrix @ np.nan_to_num(self.value), matrix, stated if names is None else list(names), df)
 
-    def test(self, weights: Mapping[object, float] | ArrayLike | None = None, *, null: float = 0.0) -> TestResult:
+    def test(
+        self,
+        weights: Mapping[object, float] | ArrayLike | None = None,
+        *,
+        null: float = 0.0,
+        df: DfRule = "satterthwaite",
+    ) -> TestResult:
         """Test that all estimates, or all contrasts of them, equal a number: the adjusted Wald F.
 
         Parameters
@@ -172,12 +159,13 @@ class Estimate:
         weights : contrasts as `contrast` takes them: coefficient per label, or a (q, k) matrix with one row per
             contrast; None: each estimate itself.
         null : what they all equal under the hypothesis.
+        df : as `contrast` has it.
 
         Returns
         -------
-        TestResult: F on q and d - q + 1 degrees of freedom, d those of the domains that the estimates are about,
-        together. With q > d statistic and p-value are NaN and the note says so. Of one estimate or contrast F is the
-        square of its t, and `estimate` holds it.
+        TestResult: F on q and d - q + 1 degrees of freedom, d those of the covariance of what is tested. With q > d
+        statistic and p-value are NaN and the note says so. Of one estimate or contrast F is the square of its t, and
+        `estimate` holds it.
 
         Raises
         ------
@@ -186,8 +174,9 @@ class Estimate:
 
         References
         ----------
-        Korn and Graubard (1990), American Statistician 44:270. R equivalent: survey::regTermTest of a regression on
-        the groups, whose F = W / q is not adjusted.
+        Korn and Graubard (1990), American Statistician 44:270; Pustejovsky and Tipton (2018), J. Business & Economic
+        Statistics 36:672, for d. R equivalent: survey::regTermTest of a regression on the groups, whose F = W / q is
+        not adjusted.
 
         Examples
         --------
@@ -199,11 +188,12 @@ class Estimate:
         >>> shares = survey.mean(survey.Design(frame, weight=None), "agrees", by="group")
         >>> shares.test([[-1, 1, 0], [-1, 0, 1]])
         Adjusted Wald test: F(2, 10) = 1.111, p = 0.367
-        Design df 11.
+        Satterthwaite df 11.
         """
         if isinstance(null, bool) or not isinstance(null, int | float | np.number) or not np.isfinite(null):
             raise EstimationError(f"`null` must be a number, what the estimates are tested to equal; got {null!r}.")
-        tested = self if weights is None else self.contrast(weights)
+        check_choice(df, DfRule, "df")
+        tested = self.contrast(np.eye(self.value.size) if weights is None else weights, df=df)
         q = tested.value.size
         absent = np.isnan(tested.value) | np.isnan(np.diag(tested.vcov))
         if absent.any():
@@ -216,11 +206,11 @@ class Estimate:
                 f'`weights` must be one contrast where the estimates were made with variance="cr2", whose degrees of '
                 f"freedom are of one combination each; got {q}. Test one at a time, or use linearization."
             )
-        # d of all domains together, as one contrast of all estimates would have it
-        df = tested.df if q == 1 else tested.combined(np.ones((1, q), dtype=bool))[1]
-        # with q > d the covariance is singular: adjusted_wald says so, where wald_chisq would refuse
-        statistic = np.nan if q > df[0] else wald_chisq(tested.value - null, tested.vcov, argument="weights")
-        result = adjusted_wald(statistic, q, float(df[0]), "Adjusted Wald test")
+        d = float(tested.df[0]) if q == 1 or tested.spans is None else tested.spans.joint_df(df)
+        # with q > d the covariance may be singular: adjusted_wald says so, where wald_chisq would refuse
+        statistic = np.nan if q > d else wald_chisq(tested.value - null, tested.vcov, argument="weights")
+        source = SATTERTHWAITE if df == "satterthwaite" and tested.spans is not None else DESIGN
+        result = adjusted_wald(statistic, q, d, "Adjusted Wald test", source=source)
         return replace(result, estimate=tested) if q == 1 else result
 
     def transform(
@@ -229,6 +219,7 @@ class Estimate:
         *,
         names: str | Sequence[str] | None = None,
         jacobian: Callable[[FloatArray], ArrayLike] | None = None,
+        df: DfRule = "satterthwaite",
     ) -> Estimate:
         """Smooth functions of the estimates, with their covariance by the delta method.
 
@@ -238,11 +229,12 @@ class Estimate:
             `lambda e: np.log(e[0] / e[1])`.
         names : name, or m names, for the `term` column; numbered otherwise.
         jacobian : from the (k,) estimates to the (m, k) derivatives; by central differences otherwise.
+        df : as `contrast` has it.
 
         Returns
         -------
-        Estimate of m functions with covariance J vcov J'. df and n are those of the domains that a function depends on,
-        together; deff is NaN. The intervals are t intervals on the scale of the function.
+        Estimate of m functions with covariance J vcov J'; n is of the domains that a function depends on, together, and
+        deff is NaN. The intervals are t intervals on the scale of the function.
 
         Raises
         ------
@@ -267,10 +259,11 @@ class Estimate:
         terms = [names] if isinstance(names, str) else list(names or [f"function {i + 1}" for i in range(m)])
         if len(terms) != m:
             raise EstimationError(f"`names` must name each of the {m} functions; got {len(terms)}.")
-        return self._derived(value, slopes, terms)
+        return self._derived(value, slopes, terms, df)
 
-    def _derived(self, value: FloatArray, slopes: FloatArray, names: Sequence[str]) -> Estimate:
+    def _derived(self, value: FloatArray, slopes: FloatArray, names: Sequence[str], rule: DfRule) -> Estimate:
         """Estimate of (m,) values that change by (m, k) slopes with the estimates; unknown where these are unknown."""
+        check_choice(rule, DfRule, "df")
         # J vcov J', but for estimates without a variance, which make unknown what depends on them and nothing else
         unknown = np.isnan(np.diag(self.vcov))
         vcov = slopes @ np.where(unknown | unknown[:, None], 0.0, self.vcov) @ slopes.T
@@ -284,8 +277,15 @@ class Estimate:
 
         few = None if self.few is None else self.few.combined(slopes)
         reach = np.abs(slopes) * (np.abs(np.nan_to_num(self.value)) + np.nan_to_num(self.std_error, nan=1.0))
-        spans, df, n = self.combined(reach > DEPENDS * reach.max(axis=1, keepdims=True))
-        df = df if few is None else few.df
+        depends = reach > DEPENDS * reach.max(axis=1, keepdims=True)
+        spans = None if self.spans is None else self.spans.combined(np.where(depends, slopes, 0.0))
+        if few is not None:
+            df = few.df
+        elif spans is not None:
+            df = spans.df(rule)
+        else:
+            df = np.full(len(slopes), self.whole_df)
+        n = np.full(len(slopes), self.whole_n) if spans is None else spans.n()
         low, high = t_interval(value, np.sqrt(np.diag(vcov)), df, self.level)
         return replace(
             self,
@@ -300,17 +300,6 @@ class Estimate:
             few=few,
             spans=spans,
         )
-
-    def combined(self, used: BoolArray) -> tuple[Spans | None, FloatArray, FloatArray]:
-        """Whom m combinations of the estimates are about, and their degrees of freedom and respondents.
-
-        Parameters
-        ----------
-        used : (m, k) estimates that each combination is made of.
-        """
-        if self.spans is None:
-            return None, np.full(len(used), self.whole_df), np.full(len(used), self.whole_n)
-        return self.spans.of(used)
 
 
 def model_estimate(

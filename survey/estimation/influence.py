@@ -33,6 +33,7 @@ class Statistic:
     influence : (C, k) influence of one respondent with each pattern, weight not included.
     evaluate : from (C, R) weights to (R, k) values, for replicate weights.
     membership : (C, k) patterns of the domain that each statistic is about.
+    centred : whether the influence adds up to zero in the domain, as that of a mean does and that of a total does not.
     """
 
     labels: pd.DataFrame
@@ -40,6 +41,7 @@ class Statistic:
     influence: FloatArray
     evaluate: Evaluate
     membership: BoolArray
+    centred: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,6 +190,7 @@ def total_statistic(cells: Cells, measured: Terms, groups: Domains) -> Statistic
         influence=values,
         evaluate=lambda weight: weight.T @ values,
         membership=membership,
+        centred=False,
     )
 
 

@@ -41,6 +41,10 @@ class Estimated(Protocol):
         """One row per estimate."""
 
 
+DESIGN = "Design df"
+SATTERTHWAITE = "Satterthwaite df"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TestResult:
     """Outcome of one hypothesis test.
@@ -130,10 +134,17 @@ def wald_chisq(value: FloatArray, vcov: FloatArray, *, argument: str = "hypothes
     return float(value / scale @ np.linalg.solve(correlation, value / scale))
 
 
-def adjusted_wald(statistic: float, k: int, design_df: float, method: str, note: str = "") -> TestResult:
+def adjusted_wald(
+    statistic: float, k: int, design_df: float, method: str, note: str = "", *, source: str = DESIGN
+) -> TestResult:
     """Adjusted Wald F of k hypotheses: F = (d - k + 1) / (k d) W on k and d - k + 1 degrees of freedom.
 
     With k > d the design has too few PSUs for the test: statistic and p-value are NaN and the note says so.
+
+    Parameters
+    ----------
+    design_df : d.
+    source : where d comes from, for the note.
 
     References
     ----------
@@ -141,7 +152,9 @@ def adjusted_wald(statistic: float, k: int, design_df: float, method: str, note:
     """
     d = design_df
     if d - k + 1 <= 0:
-        reason = f"{k} hypotheses need more than {k - 1} design degrees of freedom; the design has {d:g}."
+        reason = f"{k} hypotheses need more than {k - 1} degrees of freedom; the design has {d:.4g}."
+        if source != DESIGN:
+            reason = f"{k} hypotheses need more than {k - 1} degrees of freedom; the comparison has {d:.4g}."
         return TestResult(
             statistic=np.nan,
             df1=k,
@@ -153,7 +166,7 @@ def adjusted_wald(statistic: float, k: int, design_df: float, method: str, note:
         )
     adjusted = (d - k + 1) / (k * d) * statistic
     p_value = float(scipy.special.fdtrc(k, d - k + 1, adjusted))
-    stated = f"{note} Design df {d:g}.".strip()
+    stated = f"{note} {source} {d:.5g}.".strip()
     return TestResult(
         statistic=float(adjusted),
         df1=k,

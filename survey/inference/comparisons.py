@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from survey.arguments import as_name, as_names, check_kind, check_level
+from survey.arguments import as_name, as_names, check_choice, check_kind, check_level
 from survey.design import Cells, Design, Missing, collapse
 from survey.errors import EstimationError, did_you_mean
 from survey.estimation import (
+    DfRule,
     Domains,
     Estimate,
     Terms,
@@ -26,7 +27,7 @@ from survey.estimation import (
     t_interval,
     terms_of,
 )
-from survey.inference.hypotheses import Correction, adjust_p_values, t_test_of
+from survey.inference.hypotheses import Correction, adjust_p_values, check_groups_vary, t_test_of
 
 NO_VARIANCE = 1e-20  # of the two variances: a difference that varies less is constant but for rounding
 
@@ -40,6 +41,7 @@ def t_test(
     paired: str | None = None,
     level: float = 0.95,
     missing: Missing = "drop",
+    df: DfRule = "satterthwaite",
 ) -> TestResult:
     """T test of a mean, of the difference between two groups, or between two answers of the same respondents.
 
@@ -52,22 +54,26 @@ def t_test(
     paired : numeric variable that is subtracted from `y` respondent by respondent.
     level : confidence level of the interval in `estimate`.
     missing : "drop" or "fail".
+    df : degrees of freedom of a difference between groups: "satterthwaite", those that its variance has, which are few
+        where a group has few PSUs (see `Estimate.contrast`); "design", PSUs minus strata minus 1, as R and Stata.
 
     Returns
     -------
-    TestResult: the statistic is t, `df1` its degrees of freedom: those of the design, PSUs minus strata, less
-    one where two groups are compared; `estimate` holds the mean or difference.
+    TestResult: the statistic is t, `df1` its degrees of freedom: of one mean, PSUs minus strata; `estimate` holds the
+    mean or difference.
 
     Raises
     ------
-    EstimationError : both `by` and `paired`, variables that are not numeric, groups that are not two, or a
-        standard error of zero.
+    EstimationError : both `by` and `paired`, variables that are not numeric, groups that are not two, a group whose
+        respondents are all in one PSU, so that its variance is unknown, or a standard error of zero.
 
     References
     ----------
-    R equivalent: survey::svyttest, which subtracts one degree of freedom from a single mean as well.
+    Bell and McCaffrey (2002), Survey Methodology 28:169, for the degrees of freedom. R equivalent: survey::svyttest,
+    which takes those of the design, and subtracts one from a single mean as well.
     """
     check_level(level)
+    check_choice(df, DfRule, "df")
     if by is not None and paired is not None:
         raise EstimationError(
             f"`by` and `paired` exclude each other; got {by!r} and {paired!r}. To compare changes between groups, make "
@@ -89,7 +95,7 @@ def t_test(
                 "`rank_test`, or a crosstab and its test."
             )
     if by is not None:
-        return t_test_of(_difference_between_groups(cells, y, by, level), value, "t test of two means")
+        return t_test_of(_difference_between_groups(cells, y, by, level=level, rule=df), value, "t test of two means")
     measured = terms_of(cells, [y], argument="y")
     if paired is not None:
         labels = measured.labels.assign(term=f"{y} - {paired}")
@@ -110,19 +116,24 @@ def two_groups(cells: Cells, by: str) -> Domains:
     return groups
 
 
-def _difference_between_groups(cells: Cells, y: str, by: str, level: float) -> Estimate:
-    """Mean of the second group minus that of the first, on the residual degrees of freedom of a regression."""
+def _difference_between_groups(cells: Cells, y: str, by: str, *, level: float, rule: DfRule) -> Estimate:
+    """Mean of the second group minus that of the first, at most on the residual degrees of freedom of a regression."""
     groups = two_groups(cells, by)
     means = estimate(cells, mean_statistic(cells, terms_of(cells, [y], argument="y"), groups), level=level)
+    check_groups_vary(means, groups.labels[by].tolist())
     first, second = groups.labels[by]
-    difference = means.contrast([[-1.0, 1.0]], [f"{y}: {second} - {first}"])
-    df = difference.df - 1.0
+    difference = means.contrast([[-1.0, 1.0]], [f"{y}: {second} - {first}"], df=rule)
+    df = np.minimum(difference.df, means.whole_df - 1.0)
     low, high = t_interval(difference.value, difference.std_error, df, level)
     return replace(difference, df=df, conf_low=low, conf_high=high)
 
 
 def compare(
-    estimates: Estimate, *, by: str | Sequence[str] | None = None, correction: Correction = "holm"
+    estimates: Estimate,
+    *,
+    by: str | Sequence[str] | None = None,
+    correction: Correction = "holm",
+    df: DfRule = "satterthwaite",
 ) -> pd.DataFrame:
     """Differences between all pairs of estimates, from their joint covariance.
 
@@ -138,12 +149,14 @@ def compare(
         columns `term` and `level` where there are groups, otherwise none.
     correction : "holm", "benjamini-hochberg" or "none"; over the pairs with the same values of `by`, as the
         letters of a table are.
+    df : degrees of freedom of each difference, as `Estimate.contrast` has them.
 
     Returns
     -------
     One row per pair. Columns: those of `by`, first, second (the other labels of the two), estimate (first minus
     second), std_error, df, conf_low, conf_high (not adjusted), statistic, p_value, p_adjusted. A pair whose
-    difference does not vary (two shares that make up the whole do) has no statistic and does not count.
+    difference does not vary (two shares that make up the whole do), or with a group whose variance is unknown (its
+    respondents are all in one PSU), has no statistic and does not count.
 
     Raises
     ------
@@ -167,7 +180,9 @@ def compare(
     for position, row in enumerate(labels[held].itertuples(index=False, name=None)):
         blocks.setdefault(tuple(row), []).append(position)
     pairs = [
-        _pairs(estimates, labels.drop(columns=held), members, correction).assign(**dict(zip(held, key, strict=True)))
+        _pairs(estimates, labels.drop(columns=held), members, correction=correction, df=df).assign(
+            **dict(zip(held, key, strict=True))
+        )
         for key, members in blocks.items()
         if len(members) > 1
     ]
@@ -180,7 +195,9 @@ def compare(
     return result[[*held, *(name for name in result.columns if name not in held)]]
 
 
-def _pairs(estimates: Estimate, labels: pd.DataFrame, members: Sequence[int], correction: Correction) -> pd.DataFrame:
+def _pairs(
+    estimates: Estimate, labels: pd.DataFrame, members: Sequence[int], *, correction: Correction, df: DfRule
+) -> pd.DataFrame:
     """Differences of all pairs of the members, first minus second."""
     first, second = np.array(list(combinations(members, 2))).T
     matrix = np.zeros((first.size, len(labels)))
@@ -188,7 +205,7 @@ def _pairs(estimates: Estimate, labels: pd.DataFrame, members: Sequence[int], co
     matrix[pair, first] = 1.0
     matrix[pair, second] = -1.0
     names = np.array([_name(row) for row in labels.itertuples(index=False, name=None)], dtype=object)
-    difference = estimates.contrast(matrix)
+    difference = estimates.contrast(matrix, df=df)
     alone = np.diag(estimates.vcov)[first] + np.diag(estimates.vcov)[second]
     varies = np.diag(difference.vcov) > NO_VARIANCE * alone
     error = np.where(varies | np.isnan(alone), difference.std_error, 0.0)

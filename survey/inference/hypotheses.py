@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -9,11 +10,23 @@ import scipy
 from numpy.typing import ArrayLike
 
 from survey.arguments import check_choice
-from survey.arrays import FloatArray
-from survey.errors import EstimationError
-from survey.estimation import Estimate, TestResult
+from survey.arrays import FloatArray, IntArray
+from survey.design import Cells
+from survey.errors import EstimationError, shown
+from survey.estimation import (
+    DESIGN,
+    SATTERTHWAITE,
+    DfRule,
+    Estimate,
+    TestResult,
+    components,
+    degrees_of_freedom,
+    inside_one_unit,
+    units_of,
+)
 
 Correction = Literal["holm", "benjamini-hochberg", "none"]
+SOURCES: Mapping[DfRule, str] = {"design": DESIGN, "satterthwaite": SATTERTHWAITE}
 
 
 def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> TestResult:
@@ -27,6 +40,11 @@ def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> T
     """
     error = float(estimate.std_error[0])
     df = float(estimate.df[0])
+    if np.isnan(error):
+        raise EstimationError(
+            f"`y` must have a mean whose variance is known; that of {str(estimate.labels['term'][0])!r} is not: all "
+            "respondents are in one PSU, and nobody knows how much another would differ. Take a larger domain."
+        )
     if not error > 1e-12 * abs(float(estimate.value[0])):
         raise EstimationError(
             f"`y` must vary to be tested; {str(estimate.labels['term'][0])!r} has a standard error of zero. Check that "
@@ -44,6 +62,58 @@ def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> T
         note=f"{note} {stated}".strip(),
         estimate=estimate,
     )
+
+
+def check_groups_vary(means: Estimate, groups: Sequence[object], argument: str = "by") -> None:
+    """Raise where the variance of a group's mean is unknown, for its respondents are all in one PSU.
+
+    Parameters
+    ----------
+    means : one or more of each group, group by group.
+    groups : names of the groups.
+    """
+    unknown = np.isnan(np.diag(means.vcov)).reshape(len(groups), -1).any(axis=1)
+    if unknown.any():
+        position = int(unknown.argmax())
+        n = means.n.reshape(len(groups), -1)[position, 0]
+        raise EstimationError(
+            f"`{argument}` must make groups of at least two PSUs (or respondents, where each is one); {n:g} "
+            f"respondent(s) of {shown(groups[position])} are all in one, and nobody knows how much another would "
+            "differ. Merge groups, or take a domain."
+        )
+
+
+def groups_df(cells: Cells, group: IntArray, groups: int, *, rule: DfRule, names: Sequence[object] = ()) -> float:
+    """Degrees of freedom of a comparison of all groups.
+
+    Parameters
+    ----------
+    group : (C,) group of each pattern.
+    rule : "design", PSUs minus strata; "satterthwaite", those of the covariance of the groups' differences, at most.
+    names : what the groups are called, for errors; numbers otherwise.
+
+    Raises
+    ------
+    EstimationError : a group whose respondents are all in one PSU.
+    """
+    check_choice(rule, DfRule, "df")
+    design = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
+    domains = (group[:, None] == np.arange(groups)) & cells.inside[:, None]
+    units = units_of(cells)
+    alone = inside_one_unit(cells, units, domains)
+    if alone.any():
+        position = int(alone.argmax())
+        named = shown(names[position]) if names else f"column {position + 1}"
+        raise EstimationError(
+            "`table` must have columns with respondents in at least two PSUs (or two respondents, where each is one) "
+            f"to be tested; the {cells.n @ domains[:, position]} of {named} are all in one, and nobody knows how much "
+            "another would differ. Merge columns, or take a domain."
+        )
+    if rule == "design":
+        return design
+    contrasts = np.hstack([-np.ones((groups - 1, 1)), np.eye(groups - 1)])
+    own = components(cells, units, domains, centred=True).joint_df(contrasts[:, :, None])
+    return float(np.fmin(design, own))
 
 
 def adjust_p_values(p_values: ArrayLike, correction: Correction = "holm") -> FloatArray:

@@ -15,15 +15,16 @@ from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, code_values
 from survey.errors import EstimationError, shown
 from survey.estimation import (
+    DESIGN,
+    DfRule,
     TestResult,
     adjusted_wald,
     covariance,
-    degrees_of_freedom,
     is_chosen,
     plain_wald,
     wald_chisq,
 )
-from survey.inference.hypotheses import adjust_p_values
+from survey.inference.hypotheses import SOURCES, adjust_p_values, groups_df
 from survey.inference.quadratic_forms import sum_of_chisq_sf
 
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
@@ -64,7 +65,9 @@ def two_way(cells: Cells, row: str, column: str) -> TwoWay:
     return TwoWay(positions[0], positions[1], shape=shape, note=note)
 
 
-def independence_test(cells: Cells, table: TwoWay, method: TestMethod) -> TestResult:
+def independence_test(
+    cells: Cells, table: TwoWay, method: TestMethod, *, df: DfRule = "satterthwaite", names: Sequence[object] = ()
+) -> TestResult:
     """Test that the row and the column variable are independent.
 
     Parameters
@@ -75,7 +78,8 @@ def independence_test(cells: Cells, table: TwoWay, method: TestMethod) -> TestRe
 
     Raises
     ------
-    EstimationError : an unknown method, a table with one row or column, or too many empty cells.
+    EstimationError : an unknown method, a table with one row or column, too many empty cells, or a column whose
+        respondents are all in one PSU, so that its variance is unknown.
 
     References
     ----------
@@ -88,15 +92,24 @@ def independence_test(cells: Cells, table: TwoWay, method: TestMethod) -> TestRe
             f"`table` must have two rows and two columns with respondents to be tested; it is {table.shape[0]} x "
             f"{table.shape[1]}."
         )
-    df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
+    d = groups_df(cells, table.column, table.shape[1], rule=df, names=names)
     if method == "wald" or method == "adjusted-wald":
-        return _wald(cells, table, df=df, method=method)
+        return _wald(cells, table, df=d, method=method, source=SOURCES[df])
     tested = pearson(cells, table)
-    return rao_scott(tested.chisq, generalized_effects(cells, [tested]), df, method=method, note=table.note)
+    return rao_scott(
+        tested.chisq, generalized_effects(cells, [tested]), d, method=method, note=table.note, source=SOURCES[df]
+    )
 
 
 def rao_scott(
-    chisq: float, effects: FloatArray, df: float, *, method: RaoScott, note: str = "", argument: str = "table"
+    chisq: float,
+    effects: FloatArray,
+    df: float,
+    *,
+    method: RaoScott,
+    note: str = "",
+    argument: str = "table",
+    source: str = DESIGN,
 ) -> TestResult:
     """Pearson's X^2 with the Rao-Scott correction.
 
@@ -105,7 +118,7 @@ def rao_scott(
     chisq : X^2, of a table with as many respondents as answered.
     effects : (k,) eigenvalues of the generalized design effect: X^2 is distributed as the sum of chi-squares on
         one degree of freedom with these weights.
-    df : design degrees of freedom.
+    df, source : degrees of freedom of the denominator for each of the numerator, and where they come from.
     method : "rao-scott-f" matches two moments with an F, "rao-scott-chisq" one with a chi-square;
         "rao-scott-saddlepoint" and "rao-scott-exact" take the weighted sum itself, divided by a chi-square on the
         denominator degrees of freedom of the F. (R's svychisq rounds them down in one place of two.)
@@ -118,11 +131,11 @@ def rao_scott(
     trace = float(effects.sum())
     squares = float((effects**2).sum())
     k = effects.size
-    note = f"{note} Design df {df:g}.".strip()
+    note = f"{note} {source} {df:.5g}.".strip()
     if trace <= 0 or df <= 0:
         raise EstimationError(
             f"`{argument}` has no sampling variance to test against: the design has "
-            f"{df:g} degrees of freedom and a total design effect of {trace:g}."
+            f"{df:.5g} degrees of freedom and a total design effect of {trace:g}."
         )
     if method == "rao-scott-chisq":
         # first order: X^2 over the mean design effect is chi-square on k
@@ -213,7 +226,7 @@ def generalized_effects(cells: Cells, tables: Sequence[Pearson]) -> FloatArray:
     return np.maximum(eigenvalues, 0.0)  # a negative one is rounding error
 
 
-def _wald(cells: Cells, table: TwoWay, *, df: float, method: Wald) -> TestResult:
+def _wald(cells: Cells, table: TwoWay, *, df: float, method: Wald, source: str) -> TestResult:
     """Wald test of observed minus expected totals in all rows and columns but the first."""
     rows, columns = table.shape
     indicator = _indicators(table)
@@ -238,7 +251,9 @@ def _wald(cells: Cells, table: TwoWay, *, df: float, method: Wald) -> TestResult
     k = (rows - 1) * (columns - 1)
     if method == "wald":
         return plain_wald(statistic, k, design_df=df, method="Wald test of association")
-    return adjusted_wald(statistic, k, design_df=df, method="Adjusted Wald test of association", note=table.note)
+    return adjusted_wald(
+        statistic, k, design_df=df, method="Adjusted Wald test of association", note=table.note, source=source
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,7 +310,14 @@ def multiple_response(
     return MultipleResponse(tuple(names), chosen=table, group=group, groups=present.size, note=" ".join(notes))
 
 
-def multiple_response_test(cells: Cells, table: MultipleResponse, method: RaoScott) -> TestResult:
+def multiple_response_test(
+    cells: Cells,
+    table: MultipleResponse,
+    method: RaoScott,
+    *,
+    df: DfRule = "satterthwaite",
+    names: Sequence[object] = (),
+) -> TestResult:
     """Test that each option is chosen by the same share in all groups.
 
     A respondent may choose several options, so that the tables of the options overlap. The statistic is the sum
@@ -330,15 +352,20 @@ def multiple_response_test(cells: Cells, table: MultipleResponse, method: RaoSco
             "`table` must have an option that some chose and some did not, and two groups with respondents, to be "
             f"tested; it has {len(table.options)} and {table.groups}."
         )
-    df = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
+    d = groups_df(cells, table.group, table.groups, rule=df, names=names)
     tables = [
         pearson(cells, TwoWay(np.where(chosen, 1, 0), table.group, shape=(2, table.groups), note=""))
         for chosen in table.chosen.T
     ]
-    singly = [rao_scott(part.chisq, generalized_effects(cells, [part]), df, method=method) for part in tables]
+    singly = [
+        rao_scott(part.chisq, generalized_effects(cells, [part]), d, method=method, source=SOURCES[df])
+        for part in tables
+    ]
     parts = pd.concat([result.tidy() for result in singly], ignore_index=True)
     parts["term"] = [str(option) for option in table.options]
     parts["p_adjusted"] = adjust_p_values(parts["p_value"], "holm")
     chisq = sum(part.chisq for part in tables)
-    overall = rao_scott(chisq, generalized_effects(cells, tables), df, method=method, note=table.note)
+    overall = rao_scott(
+        chisq, generalized_effects(cells, tables), d, method=method, note=table.note, source=SOURCES[df]
+    )
     return replace(overall, method=f"Sum over options of {overall.method}", parts=parts)

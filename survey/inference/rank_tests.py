@@ -15,6 +15,7 @@ from survey.arrays import FloatArray
 from survey.design import Cells, Design, Missing, code_values, collapse, sum_by_code
 from survey.errors import EstimationError
 from survey.estimation import (
+    DfRule,
     Estimate,
     Terms,
     TestResult,
@@ -25,7 +26,7 @@ from survey.estimation import (
     plain_wald,
     wald_chisq,
 )
-from survey.inference.hypotheses import t_test_of
+from survey.inference.hypotheses import check_groups_vary, t_test_of
 
 RankMethod = Literal["wilcoxon", "kruskal-wallis", "van-der-waerden", "median"]
 NAMES: Mapping[RankMethod, str] = {
@@ -37,7 +38,13 @@ NAMES: Mapping[RankMethod, str] = {
 
 
 def rank_test(
-    design: Design, y: str, by: str, *, method: RankMethod = "kruskal-wallis", missing: Missing = "drop"
+    design: Design,
+    y: str,
+    by: str,
+    *,
+    method: RankMethod = "kruskal-wallis",
+    missing: Missing = "drop",
+    df: DfRule = "satterthwaite",
 ) -> TestResult:
     """Test that an ordered or numeric answer is distributed alike in all groups.
 
@@ -52,27 +59,32 @@ def rank_test(
     method : score of the rank: "wilcoxon" and "kruskal-wallis" the rank itself (the first for two groups only),
         "van-der-waerden" its normal quantile, "median" whether it is above one half.
     missing : "drop" or "fail".
+    df : degrees of freedom: "satterthwaite", those that the variance has, which are few where a group has few PSUs (see
+        `Estimate.contrast` and `Estimate.test`); "design" those of R.
 
     Returns
     -------
-    TestResult. With two groups the statistic is t on the design df minus 1, `df1`, and `estimate` the difference
-    in mean score, second group minus first, without an interval, for the standard error supposes that there
-    is none. With more groups it is a Wald F on groups - 1, and design df minus groups + 1.
+    TestResult. With two groups the statistic is t on `df1`, at most the design df minus 1, and `estimate` the
+    difference in mean score, second group minus first, without an interval, for the standard error supposes that there
+    is none. With more groups it is an adjusted Wald F; with df="design" the Wald F on groups - 1, and design df minus
+    groups + 1.
 
     Raises
     ------
-    EstimationError : an unknown method, an answer without order, one group, or Wilcoxon's test of several.
+    EstimationError : an unknown method, an answer without order, one group, Wilcoxon's test of several, or a group
+        whose respondents are all in one PSU, so that its variance is unknown.
 
     References
     ----------
     Lumley and Scott (2013), Biometrika 100:831. R equivalent: survey::svyranktest, whose ranks of tied
     respondents with unequal weights depend on the order of the rows.
     """
+    check_choice(df, DfRule, "df")
     check_choice(method, RankMethod, "method")
     if as_name(y, "y") == as_name(by, "by"):
         raise EstimationError(f"`by` must be another variable than the answer; got {by!r} twice.")
     cells = collapse(design, [y, by], missing)
-    return compare_scores(cells, rank_scores(mid_ranks(cells, y), method), by=by, method=method)
+    return compare_scores(cells, rank_scores(mid_ranks(cells, y), method), by=by, method=method, df=df)
 
 
 def mid_ranks(cells: Cells, y: str) -> FloatArray:
@@ -104,7 +116,9 @@ def rank_scores(ranks: FloatArray, method: RankMethod) -> FloatArray:
     return (ranks > 0.5).astype(np.float64) if method == "median" else ranks
 
 
-def compare_scores(cells: Cells, scores: FloatArray, by: str, method: RankMethod) -> TestResult:
+def compare_scores(
+    cells: Cells, scores: FloatArray, by: str, *, method: RankMethod, df: DfRule = "satterthwaite"
+) -> TestResult:
     """Compare the mean of (C,) scores, taken as fixed, between groups."""
     groups = domains_of(cells, [by])
     k = len(groups.labels)
@@ -116,10 +130,13 @@ def compare_scores(cells: Cells, scores: FloatArray, by: str, method: RankMethod
     means = mean_statistic(cells, measured, groups)
     linear = means.influence  # the ranks are not estimated again in each replicate, as they are not elsewhere
     scored = estimate(cells, replace(means, evaluate=lambda weight: weight.T @ linear + means.value))
+    check_groups_vary(scored, groups.labels[by].tolist())
     name = f"Design-based {NAMES[method]}"
     if k == 2:
-        return t_test_of(_difference(scored, groups.labels[by].astype(str).tolist()), 0.0, name)
+        return t_test_of(_difference(scored, groups.labels[by].astype(str).tolist(), df), 0.0, name)
     against = np.hstack([-np.ones((k - 1, 1)), np.eye(k - 1)])
+    if df == "satterthwaite":
+        return replace(scored.test(against), method=name)
     chisq = wald_chisq(against @ scored.value, against @ scored.vcov @ against.T, argument="by")
     denominator = scored.whole_df - (k - 1)  # of a regression on k groups, whose means are estimated
     if denominator <= 0:
@@ -136,9 +153,11 @@ def compare_scores(cells: Cells, scores: FloatArray, by: str, method: RankMethod
     return plain_wald(chisq, k - 1, design_df=denominator, method=name)
 
 
-def _difference(means: Estimate, groups: list[str]) -> Estimate:
-    """Mean score of the second group minus that of the first, on the design df minus 1, without an interval."""
+def _difference(means: Estimate, groups: list[str], rule: DfRule) -> Estimate:
+    """Mean score of the second group minus that of the first, on the design df minus 1 at most, without an interval."""
     first, second = groups
-    difference = means.contrast([[-1.0, 1.0]], [f"mean rank score: {second} - {first}"])
+    difference = means.contrast([[-1.0, 1.0]], [f"mean rank score: {second} - {first}"], df=rule)
     nothing = np.full(1, np.nan)
-    return replace(difference, df=difference.df - 1.0, conf_low=nothing, conf_high=nothing.copy())
+    return replace(
+        difference, df=np.minimum(difference.df, means.whole_df - 1.0), conf_low=nothing, conf_high=nothing.copy()
+    )

@@ -8,7 +8,7 @@ import pandas as pd
 from survey.arguments import check_kind
 from survey.arrays import FloatArray
 from survey.errors import EstimationError
-from survey.estimation import Estimate, check_cr2, model_estimate, regression
+from survey.estimation import Estimate, check_cr2, model_estimate, of_coefficients, regression, units_of
 from survey.models.links import LINKS, log_difference
 from survey.models.ordinal import OrdinalFit
 
@@ -33,7 +33,8 @@ def bias_reduced(fit: OrdinalFit, *, level: float = 0.95) -> Estimate:
 
     Raises
     ------
-    EstimationError : a design that CR2 is not defined for, or a model with more than slopes and free thresholds.
+    EstimationError : a design that CR2 is not defined for, a model with more than slopes and free thresholds, or a
+        coefficient that one PSU alone determines.
 
     References
     ----------
@@ -52,6 +53,13 @@ def bias_reduced(fit: OrdinalFit, *, level: float = 0.95) -> Estimate:
             "structure of the thresholds and an offset."
         )
     columns, residuals = _standardized(fit)
+    unknown = of_coefficients(fit.cells, units_of(fit.cells), columns).unknown(np.eye(len(fit.params)))
+    if unknown.any():
+        raise EstimationError(
+            f"`fit` must have coefficients whose variance is known; {fit.params.index[int(unknown.argmax())]!r} rests "
+            "on the respondents of one PSU alone, and nobody knows how much another would differ. Merge its level "
+            "with another."
+        )
     few = regression(fit.cells, columns, residuals)
     value: FloatArray = np.array(fit.params, dtype=np.float64)
     return model_estimate(

@@ -11,7 +11,7 @@ import pandas as pd
 from survey.console import console
 from survey.design import Design, Missing
 from survey.errors import EstimationError, did_you_mean
-from survey.estimation import IntervalMethod, Share
+from survey.estimation import DfRule, IntervalMethod, Share
 from survey.inference import TestMethod
 from survey.records import Item
 from survey.tabulation.answers import Nets
@@ -61,12 +61,12 @@ class Banner:
         """
         return pd.concat([_laid_out(table) for table in self.tables], ignore_index=True)
 
-    def test(self, method: TestMethod = "rao-scott-f") -> pd.DataFrame:
+    def test(self, method: TestMethod = "rao-scott-f", *, df: DfRule = "satterthwaite") -> pd.DataFrame:
         """Test the independence of each question and each by-variable.
 
         Parameters
         ----------
-        method : as for `Table.test`.
+        method, df : as for `Table.test`.
 
         Returns
         -------
@@ -79,7 +79,7 @@ class Banner:
         EstimationError : an unknown method, or a protected banner.
         """
         rows = [
-            independence_row(table.tested_cells("test"), table.asked, table.by_columns, method=method).assign(
+            independence_row(table.tested_cells("test"), table.asked, table.by_columns, method=method, df=df).assign(
                 banner=table.by
             )
             for table in self.tables

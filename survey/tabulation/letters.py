@@ -71,11 +71,11 @@ def _pair_df(shares: Estimate, first: IntArray) -> FloatArray:
     """(G, G) degrees of freedom of the difference of two columns, given the (G,) first estimate of each."""
     a, b = np.triu_indices(first.size, 1)
     pair = np.arange(a.size)
-    used = np.zeros((a.size, shares.value.size), dtype=bool)
-    used[pair, first[a]] = True
-    used[pair, first[b]] = True
+    difference = np.zeros((a.size, shares.value.size))
+    difference[pair, first[a]] = 1.0
+    difference[pair, first[b]] = -1.0
     df = np.full((first.size, first.size), shares.whole_df)
-    df[a, b] = shares.combined(used)[1]
+    df[a, b] = shares.contrast(difference).df
     return df
 
 

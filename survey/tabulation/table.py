@@ -11,7 +11,7 @@ from survey.arrays import FloatArray
 from survey.console import console
 from survey.design import Cells
 from survey.errors import DisclosureError, EstimationError
-from survey.estimation import Share, TestResult, domains_of
+from survey.estimation import DfRule, Share, TestResult, domains_of
 from survey.inference import TestMethod
 from survey.tabulation.answers import Question
 from survey.tabulation.independence import independence, independence_row, within
@@ -99,7 +99,7 @@ class Table:
         """
         return self.frame
 
-    def test(self, method: TestMethod = "rao-scott-f") -> TestResult:
+    def test(self, method: TestMethod = "rao-scott-f", *, df: DfRule = "satterthwaite") -> TestResult:
         """Test that rows and columns are independent.
 
         Nested columns are tested as one variable with all their combinations. Of a multiple-response set,
@@ -109,23 +109,26 @@ class Table:
         ----------
         method : "rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact", "wald" or
             "adjusted-wald"; the last two not for multiple-response sets.
+        df : degrees of freedom of the denominator: "satterthwaite", those that the differences between the columns
+            have, which are few where a column has few PSUs; "design", PSUs minus strata, as R and Stata.
 
         Raises
         ------
-        EstimationError : a topline, which has nothing to test, a protected table, or an unknown method.
+        EstimationError : a topline, which has nothing to test, a protected table, an unknown method, or a column whose
+            respondents are all in one PSU, so that its variance is unknown.
 
         References
         ----------
         R equivalent: survey::svychisq.
         """
-        return independence(self.tested_cells("test"), self.asked, self.by_columns, method=method)
+        return independence(self.tested_cells("test"), self.asked, self.by_columns, method=method, df=df)
 
-    def test_within(self, method: TestMethod = "rao-scott-f") -> pd.DataFrame:
+    def test_within(self, method: TestMethod = "rao-scott-f", *, df: DfRule = "satterthwaite") -> pd.DataFrame:
         """Test, within each level of the outer by-variable, that rows and inner columns are independent.
 
         Parameters
         ----------
-        method : as for `test`.
+        method, df : as for `test`.
 
         Returns
         -------
@@ -145,7 +148,7 @@ class Table:
             )
         levels = domains_of(cells, by[:1])
         rows = [
-            independence_row(within(cells, levels.indicator[:, place]), self.asked, by[1:], method=method)
+            independence_row(within(cells, levels.indicator[:, place]), self.asked, by[1:], method=method, df=df)
             for place in range(len(levels.labels))
         ]
         return pd.concat([levels.labels, pd.concat(rows, ignore_index=True)], axis=1)

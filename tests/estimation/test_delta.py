@@ -69,7 +69,7 @@ def test_derivatives_do_not_depend_on_units(value: list[float], error: float, po
 
 
 def test_jacobian_can_be_given() -> None:
-    made = both().transform(lambda e: e[0] * e[1], jacobian=lambda e: [e[1], e[0]], names="product")
+    made = both().transform(lambda e: e[0] * e[1], jacobian=lambda e: [e[1], e[0]], names="product", df="design")
     differences = both().transform(lambda e: e[0] * e[1], names="product")
     np.testing.assert_allclose(made.vcov, differences.vcov, rtol=DERIVATIVE)
     assert made.tidy()["term"].tolist() == ["product"]

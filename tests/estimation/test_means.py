@@ -230,14 +230,14 @@ def test_letters_use_holm() -> None:
 def test_levels_nobody_has_are_left_out_of_the_test() -> None:
     data = respondents()
     data["income"] = data["income"].cat.add_categories("Middle")
-    made = survey.crosstab(survey.Design(data, weight="w"), "approval", "income").test()
-    plain = survey.crosstab(design(), "approval", "income").test()
+    made = survey.crosstab(survey.Design(data, weight="w"), "approval", "income").test(df="design")
+    plain = survey.crosstab(design(), "approval", "income").test(df="design")
     assert made.p_value == pytest.approx(plain.p_value, rel=1e-12)
     assert "income=Middle" in made.note
 
 
 def test_test_results_are_tidy() -> None:
-    result = survey.crosstab(design(), "approval", "income").test()
+    result = survey.crosstab(design(), "approval", "income").test(df="design")
     row = result.tidy().iloc[0]
     assert (row["statistic"], row["p_value"]) == (result.statistic, result.p_value)
     assert result.df2 == pytest.approx(result.df1 * 379)
@@ -380,16 +380,17 @@ def test_a_combination_has_the_degrees_of_freedom_of_what_it_is_made_of() -> Non
     found = by_region()
     assert (found.df == 2).all()
     assert found.whole_df == 16
-    itself = found.contrast({"r0": 1})
+    itself = found.contrast({"r0": 1}, df="design")
     assert (itself.df[0], itself.n[0]) == (2, 18)
     assert itself.conf_low[0] == pytest.approx(found.conf_low[0])
-    assert found.contrast({"r0": 1, "r1": -1}).df[0] == 4
-    assert found.contrast(np.full((1, 8), 1 / 8)).df[0] == 16
-    same = found.transform(lambda values: values)
+    assert found.contrast({"r0": 1, "r1": -1}, df="design").df[0] == 4
+    assert found.contrast(np.full((1, 8), 1 / 8), df="design").df[0] == 16
+    same = found.transform(lambda values: values, df="design")
     np.testing.assert_array_equal(same.df, found.df)
-    assert found.transform(lambda values: values[0] / values[5]).df[0] == 4
-    assert found.contrast([[1, -1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, -1, 0, 0, 0]]).contrast([[1, -1]]).df[0] == 6
-    assert (survey.compare(found)["df"] == 4).all()
+    assert found.transform(lambda values: values[0] / values[5], df="design").df[0] == 4
+    against_first = found.contrast([[1, -1, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, -1, 0, 0, 0]])
+    assert against_first.contrast([[1, -1]], df="design").df[0] == 4  # the first group cancels
+    assert (survey.compare(found, df="design")["df"] == 4).all()
     crossed = survey.Design(respondents().assign(psu=np.arange(400) % 20), weight="w", psu="psu")
     means = survey.mean(crossed, "y", by="income")
-    assert means.contrast({"High": 1, "Low": -1}).df[0] == means.whole_df == 19
+    assert means.contrast({"High": 1, "Low": -1}, df="design").df[0] == means.whole_df == 19

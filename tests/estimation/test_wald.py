@@ -42,7 +42,7 @@ def three_groups() -> survey.Estimate:
 def test_equal_means_agree_with_r(name: str, by: str) -> None:
     f_value, q, d = REG_TERM_TEST[name, by]
     means = survey.mean(survey.Design(api(name), **API_DESIGNS[name]), "api00", by=by)
-    result = means.test(np.column_stack([-np.ones(q), np.eye(q)]))
+    result = means.test(np.column_stack([-np.ones(q), np.eye(q)]), df="design")
     assert result.wald_chisq == pytest.approx(q * f_value, rel=STATISTIC)
     assert result.statistic == pytest.approx((d - q + 1) / d * f_value, rel=STATISTIC)
     assert (result.df1, result.df2, result.method) == (q, d - q + 1, "Adjusted Wald test")
@@ -65,7 +65,7 @@ def test_two_means_and_a_null_agree_with_rows(sample: Sample) -> None:
     if abs(correlation[0, 1]) > 1 - 1e-6:
         return  # refused as well
     d = rows.degrees_of_freedom(sample.stage, w > 0)
-    result = survey.mean(sample.design(), "y", by="m").test(null=null)
+    result = survey.mean(sample.design(), "y", by="m").test(null=null, df="design")
     if d < 2:
         assert np.isnan(result.p_value)
         assert "2 hypotheses need more than 1 design degrees of freedom" in result.note
@@ -79,8 +79,8 @@ def test_what_the_report_made_by_hand_is_the_same_to_the_last_bit() -> None:
     means = three_groups()
     contrasts = means.contrast(AGAINST_FIRST)
     by_hand = adjusted_wald(wald_chisq(contrasts.value, contrasts.vcov), 2, contrasts.whole_df, "Adjusted Wald test")
-    pd.testing.assert_frame_equal(means.test(AGAINST_FIRST).tidy(), by_hand.tidy(), check_exact=True)
-    pd.testing.assert_frame_equal(contrasts.test().tidy(), by_hand.tidy(), check_exact=True)
+    pd.testing.assert_frame_equal(means.test(AGAINST_FIRST, df="design").tidy(), by_hand.tidy(), check_exact=True)
+    pd.testing.assert_frame_equal(contrasts.test(df="design").tidy(), by_hand.tidy(), check_exact=True)
 
 
 def test_one_contrast_is_the_square_of_its_t() -> None:
@@ -118,7 +118,7 @@ def test_more_hypotheses_than_degrees_of_freedom_have_no_p_value() -> None:
     result = survey.mean(survey.Design(frame, weight=None, psu="p"), "y", by="g").test()
     assert np.isnan(result.statistic)
     assert np.isnan(result.p_value)
-    assert result.note == "3 hypotheses need more than 2 design degrees of freedom; the design has 2."
+    assert result.note == "3 hypotheses need more than 2 degrees of freedom; the comparison has 2."
 
 
 @pytest.mark.parametrize(

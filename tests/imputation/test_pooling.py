@@ -231,7 +231,7 @@ def test_the_order_of_imputations_and_the_unit_do_not_matter() -> None:
 def test_the_pool_of_contrasts_is_the_contrast_of_the_pool() -> None:
     made = [survey.mean(design, "age", by="income") for design in designs()]
     weights: dict[object, float] = {"high": 1, "low": -1}
-    difference, pooled = pool([one.contrast(weights) for one in made]), pool(made)
+    difference, pooled = pool([one.contrast(weights, df="design") for one in made]), pool(made)
     row = np.array([-1.0, 0, 1])
     np.testing.assert_allclose(difference.vcov[0, 0], row @ pooled.vcov @ row, rtol=MATRIX)
     together = pooled.test([row])
@@ -310,7 +310,7 @@ def test_few_degrees_of_freedom_scale_the_test() -> None:
     assert "from 12. Design df 14." in found.note
     lost = pool(drawn(3, 5, 2)).test()
     assert np.isnan(lost.p_value)
-    assert "3 hypotheses need more than 2 design degrees of freedom" in lost.note
+    assert "3 hypotheses need more than 2 degrees of freedom; the design has 2." in lost.note
 
 
 def test_a_term_of_one_slope_has_the_p_value_of_its_t() -> None:

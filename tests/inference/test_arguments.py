@@ -67,6 +67,6 @@ def test_groups_that_two_psus_cannot_tell_apart(design: survey.Design) -> None:
     frame = design.frame.assign(psu=np.arange(design.n) % 2)
     two_psus = survey.Design(frame, weight=None, psu="psu")
     with pytest.raises(survey.EstimationError, match="`by` has 2 parts, which is more than the design can tell apart"):
-        survey.rank_test(two_psus, "y", "three")
+        survey.rank_test(two_psus, "y", "three", df="design")
     with pytest.raises(survey.EstimationError, match="`table` has 2 parts, which is more than the design can tell"):
-        survey.crosstab(two_psus, "two", "three").test(method="wald")
+        survey.crosstab(two_psus, "two", "three").test(method="wald", df="design")

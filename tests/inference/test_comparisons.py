@@ -73,16 +73,16 @@ def test_two_groups(sample: Sample, scale: float) -> None:
     rows.
     """
     design = sample.design()
-    result = survey.t_test(design, "y", by="m")
+    result = survey.t_test(design, "y", by="m", df="design")
     means = survey.mean(design, "y", by="m")
-    contrast = means.contrast([[-1, 1]])
+    contrast = means.contrast([[-1, 1]], df="design")
     wald = wald_chisq(contrast.value, contrast.vcov)
     assert result.statistic**2 == pytest.approx(wald, rel=ROUNDING)
     if result.df1 >= 1:
         assert result.p_value == pytest.approx(adjusted_wald(wald, 1, result.df1, "").p_value, rel=ROUNDING)
     assert result.df1 == means.whole_df - 1
     frame = sample.frame.assign(w=sample.frame["w"] * scale).sample(frac=1.0, random_state=1)
-    again = survey.t_test(sample.design(frame), "y", by="m")
+    again = survey.t_test(sample.design(frame), "y", by="m", df="design")
     assert (again.statistic, again.p_value) == pytest.approx(
         (result.statistic, result.p_value), rel=ROUNDING, nan_ok=True
     )
@@ -96,7 +96,7 @@ def test_two_groups(sample: Sample, scale: float) -> None:
 
 
 def test_t_test_is_laid_out(people: pd.DataFrame) -> None:
-    result = survey.t_test(survey.Design(people, weight="w"), "y", by="two")
+    result = survey.t_test(survey.Design(people, weight="w"), "y", by="two", df="design")
     (row,) = result.tidy().to_dict("records")
     assert list(row) == [
         "term",
@@ -116,15 +116,46 @@ def test_t_test_is_laid_out(people: pd.DataFrame) -> None:
     assert row["statistic"] == pytest.approx(row["estimate"] / row["std_error"], rel=EXACT)
     half = stats.t.ppf(0.975, row["df1"]) * row["std_error"]
     assert row["conf_high"] - row["estimate"] == pytest.approx(half, rel=EXACT)
-    wide = survey.t_test(survey.Design(people, weight="w"), "y", by="two", level=0.99).tidy()
+    wide = survey.t_test(survey.Design(people, weight="w"), "y", by="two", level=0.99, df="design").tidy()
     assert wide.loc[0, "conf_high"] > row["conf_high"]
 
 
 def test_too_few_psus_leave_no_test(people: pd.DataFrame) -> None:
     data = people.assign(psu=np.where(people["g"] == "a", 1, 2))
-    result = survey.t_test(survey.Design(data, weight="w", psu="psu"), "y", by="two")
+    design = survey.Design(data, weight="w", strata="psu", psu="psu", lonely_psu="adjust")
+    result = survey.t_test(design, "y")
     assert np.isnan(result.p_value)
     assert result.note == "The design leaves 0 degrees of freedom, too few for a test."
+
+
+def test_a_group_inside_one_psu_is_not_tested(people: pd.DataFrame) -> None:
+    """Its variance is unknown: with the degrees of freedom of everybody, 65 to 80% of true hypotheses are rejected."""
+    psu = np.where(people["two"] == "v", 0, np.arange(len(people)) % 8)
+    design = survey.Design(people.assign(psu=psu), weight="w", psu="psu")
+    refusal = (
+        r"`by` must make groups of at least two PSUs .*; 15 respondent\(s\) of 'v' are all in one, and nobody knows"
+    )
+    with pytest.raises(survey.EstimationError, match=refusal):
+        survey.t_test(design, "y", by="two")
+    with pytest.raises(survey.EstimationError, match=refusal):
+        survey.rank_test(design, "y", "two")
+    with pytest.raises(survey.EstimationError, match=r"`table` must have columns .*; the 15 of 'v' are all in one"):
+        survey.crosstab(design, "bus", "two").test()
+    means = survey.mean(design, "y", by="two")
+    alone = means.tidy().set_index("two")
+    assert np.isnan(alone.loc["v", ["std_error", "n_eff", "deff", "conf_low", "conf_high"]].astype(float)).all()
+    assert alone.loc["v", "estimate"] == pytest.approx(
+        np.average(people.loc[people["two"] == "v", "y"], weights=people.loc[people["two"] == "v", "w"])
+    )
+    assert np.isfinite(alone.drop("v")["std_error"]).all()
+    assert survey.compare(means)[["std_error", "statistic", "p_value", "conf_low"]].isna().all(axis=None)
+    assert np.isnan(means.contrast([[1, -1]]).std_error[0])
+
+
+def test_a_single_respondent_is_no_group_to_compare(people: pd.DataFrame) -> None:
+    one = people.assign(alone=np.where(np.arange(len(people)) == 3, "x", "others"))
+    with pytest.raises(survey.EstimationError, match=r"1 respondent\(s\) of 'x' are all in one"):
+        survey.t_test(survey.Design(one, weight="w"), "y", by="alone")
 
 
 def test_refusals_of_t_tests(people: pd.DataFrame) -> None:
@@ -194,7 +225,7 @@ def test_options_of_a_multiple_response_set(people: pd.DataFrame) -> None:
     design = survey.Design(
         people.assign(**{f"{o}1": (people[o] == "Yes").astype(float) for o in ("bus", "bike")}), weight="w"
     )
-    pairs = survey.compare(survey.mean(design, ["bus", "bike"]), by="level").set_index("level")
+    pairs = survey.compare(survey.mean(design, ["bus", "bike"]), by="level", df="design").set_index("level")
     paired = survey.t_test(design, "bus1", paired="bike1")
     assert pairs.loc["Yes", "statistic"] == pytest.approx(paired.statistic, rel=EXACT)
     assert pairs.loc["Yes", "p_value"] == pytest.approx(paired.p_value, rel=EXACT)

@@ -35,12 +35,12 @@ def test_two_groups_on_rows(sample: Sample, method: RankMethod, scale: float) ->
     difference = rows.mean(scores, w, second) - rows.mean(scores, w, first)
     if error < 1e-9:
         return
-    result = survey.rank_test(sample.design(), "y", "m", method=method)
+    result = survey.rank_test(sample.design(), "y", "m", method=method, df="design")
     assert result.statistic == pytest.approx(difference / error, rel=ROUNDING, abs=1e-9)
     assert result.estimate is not None
     assert float(result.estimate.value[0]) == pytest.approx(difference, rel=ROUNDING, abs=1e-12)
     changed = frame.assign(w=w * scale, y=y * 1e6).sample(frac=1.0, random_state=1)
-    again = survey.rank_test(sample.design(changed), "y", "m", method=method)
+    again = survey.rank_test(sample.design(changed), "y", "m", method=method, df="design")
     assert again.statistic == pytest.approx(result.statistic, rel=ROUNDING, abs=1e-9)
     assert again.df1 == result.df1
 
@@ -51,7 +51,7 @@ def test_ranks_are_the_textbook_ones() -> None:
     frame = pd.DataFrame({"y": rng.integers(1, 6, 50).astype(float), "g": rng.choice(["a", "b"], 50)})
     scores = (stats.rankdata(frame["y"]) - 0.5) / 50
     means = pd.Series(scores).groupby(frame["g"]).mean()
-    result = survey.rank_test(survey.Design(frame), "y", "g", method="wilcoxon")
+    result = survey.rank_test(survey.Design(frame), "y", "g", method="wilcoxon", df="design")
     assert result.estimate is not None
     assert float(result.estimate.value[0]) == pytest.approx(means["b"] - means["a"], rel=1e-12)
     assert result.df1 == 50 - 2
@@ -67,12 +67,12 @@ def test_several_groups() -> None:
     frame = pd.DataFrame({"g": rng.choice(list("abc"), 300), "w": rng.uniform(0.5, 2, 300)})
     levels = ["low", "middle", "high"]
     frame["y"] = pd.Categorical(rng.choice(levels, 300), levels, ordered=True)
-    result = survey.rank_test(survey.Design(frame, weight="w"), "y", "g")
+    result = survey.rank_test(survey.Design(frame, weight="w"), "y", "g", df="design")
     assert (result.df1, result.df2) == (2, 299 - 2)
     assert result.wald_chisq == pytest.approx(2 * result.statistic)
     assert result.p_value == pytest.approx(stats.f.sf(result.statistic, 2, 297))
     turned = frame.assign(g=frame["g"].map({"a": "z", "b": "y", "c": "x"}), y=frame["y"].cat.codes * 10.0)
-    again = survey.rank_test(survey.Design(turned, weight="w"), "y", "g")
+    again = survey.rank_test(survey.Design(turned, weight="w"), "y", "g", df="design")
     assert again.statistic == pytest.approx(result.statistic, rel=1e-9)
     scores = survey.rank_test(survey.Design(frame, weight="w"), "y", "g", method="median")
     assert scores.statistic != pytest.approx(result.statistic, rel=0.01)
@@ -90,7 +90,7 @@ def test_more_groups_than_the_design_can_tell_apart() -> None:
     """Five PSUs and five groups: a covariance of full rank, but no degrees of freedom left for the denominator."""
     rng = np.random.default_rng(6)
     frame = pd.DataFrame({"g": rng.choice(list("abcde"), 200), "y": rng.normal(size=200), "p": rng.integers(0, 5, 200)})
-    result = survey.rank_test(survey.Design(frame, psu="p"), "y", "g")
+    result = survey.rank_test(survey.Design(frame, psu="p"), "y", "g", df="design")
     assert np.isnan(result.p_value)
     assert result.note == "5 groups need more than 4 design degrees of freedom; the design has 4."
 

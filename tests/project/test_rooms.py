@@ -35,6 +35,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "estimation": (
         *("intervals", "presentation_rule", "influence", "lonely_psus", "variance", "degrees_of_freedom"),
+        *("units", "satterthwaite", "spans"),
         *("few_clusters", "delta", "wald", "contrasts", "estimate", "assembly", "means"),
         *("quantile_rules", "quantiles", "moments", "conventions"),
     ),

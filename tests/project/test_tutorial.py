@@ -214,7 +214,7 @@ def test_r_has_the_same_topline_crosstab_and_test(tutorial: Executed, in_r: Foun
     crosstab = table.tidy().query("level == 'Approve'")
     np.testing.assert_allclose(crosstab["estimate"], in_r["crosstab"][0], rtol=RAKED)
     np.testing.assert_allclose(crosstab["std_error"], in_r["crosstab"][1], rtol=RAKED)
-    test = table.test()
+    test = table.test(df="design")
     np.testing.assert_allclose([test.statistic, test.df1, test.df2], in_r["rao-scott"][0], rtol=RAKED)
 
 

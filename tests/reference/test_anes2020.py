@@ -198,7 +198,7 @@ def test_interval_of_each_answer(design: survey.Design, reference: dict[str, Any
 def test_independence(design: survey.Design, reference: dict[str, Any], table: str, statistic: str) -> None:
     row, column = CROSSTABS[table]
     method: Any = {**RAO_SCOTT, **WALD}[statistic]
-    result = survey.crosstab(design, row, column).test(method=method)
+    result = survey.crosstab(design, row, column).test(method=method, df="design")
     known = design.frame[[row, column]].notna().all(axis=1).mean()
     answered = 1.0 if table == "age_vote" else float(known)  # there the reference took those who answered
     same_test(result, reference["chisq"][table][statistic], f"{table} {statistic}", answered)
@@ -260,7 +260,7 @@ def test_raked_ordinal_regression(web: survey.Design, reference: dict[str, Any])
 def test_difference_between_groups(design: survey.Design) -> None:
     """A contrast of two groups equals one built by hand from the joint covariance."""
     estimate = survey.mean(design, "TGusual", by="Gender")
-    (row,) = estimate.contrast({"Female": 1, "Male": -1}).tidy().to_dict("records")
+    (row,) = estimate.contrast({"Female": 1, "Male": -1}, df="design").tidy().to_dict("records")
     male, female = estimate.tidy()["estimate"]
     close(row["estimate"], female - male, ESTIMATE, "difference")
     a, b, c = estimate.vcov[0, 0], estimate.vcov[1, 1], estimate.vcov[0, 1]

@@ -119,7 +119,7 @@ def test_proportion(design: survey.Design, reference: dict[str, Any]) -> None:
 
 
 def test_independence(design: survey.Design, reference: dict[str, Any]) -> None:
-    same_test(survey.crosstab(design, "comp.imp", "awards").test(), reference["chisq"])
+    same_test(survey.crosstab(design, "comp.imp", "awards").test(df="design"), reference["chisq"])
 
 
 def test_shares_instead_of_counts_leave_means_alone() -> None:

@@ -119,7 +119,7 @@ def test_correlation(design: survey.Design, reference: dict[str, Any]) -> None:
 @pytest.mark.parametrize("which", FUNCTIONS)
 def test_smooth_functions(design: survey.Design, reference: dict[str, Any], which: str) -> None:
     estimator, parts = FUNCTIONS[which]
-    made = estimator(design).transform(lambda e: [part(e) for part in parts.values()], names=list(parts))
+    made = estimator(design).transform(lambda e: [part(e) for part in parts.values()], names=list(parts), df="design")
     expected = reference[which]
     assert made.tidy()["term"].tolist() == list(expected["est"])
     close(made.value, list(expected["est"].values()), ESTIMATE, "values")
@@ -173,7 +173,7 @@ def test_odds_ratio_of_two_groups() -> None:
     """Men and women lie in the same PSUs: their covariance enters."""
     frame, reference = nhanes(), values("functions")["nhanes"]
     shares = survey.mean(survey.Design(frame, **NHANES_DESIGN), "HI_CHOL", by="sex")
-    made = shares.transform(lambda e: e[1] / (1 - e[1]) / (e[0] / (1 - e[0])), names="odds ratio")
+    made = shares.transform(lambda e: e[1] / (1 - e[1]) / (e[0] / (1 - e[0])), names="odds ratio", df="design")
     expected = reference["odds_ratio"]
     close(made.value, [expected["est"]["odds_ratio"]], ESTIMATE, "odds ratio")
     close(made.std_error, [expected["se"]["odds_ratio"]], STANDARD_ERROR, "std_error")
@@ -181,5 +181,5 @@ def test_odds_ratio_of_two_groups() -> None:
     groups = survey.mean(survey.Design(frame, **NHANES_DESIGN), "HI_CHOL", by="race")
     close(groups.deff, table["DEff.HI_CHOL"], DESIGN_EFFECT, "deff by race")
     margin = INTERVAL * made.std_error
-    again = shares.transform(lambda e: np.log(e / (1 - e))).contrast(np.array([[-1.0, 1.0]]))
+    again = shares.transform(lambda e: np.log(e / (1 - e)), df="design").contrast(np.array([[-1.0, 1.0]]), df="design")
     close_within(np.exp(again.value), made.value, margin, "through the log odds")

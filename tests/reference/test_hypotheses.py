@@ -132,7 +132,7 @@ def same_sums(design: survey.Design, row: str, column: str, reference: Mapping[s
     cells = collapse(design, [row, column])
     part = pearson(cells, two_way(cells, row, column))
     effects = generalized_effects(cells, [part])
-    second_order = survey.crosstab(design, row, column).test(method="rao-scott-f")
+    second_order = survey.crosstab(design, row, column).test(method="rao-scott-f", df="design")
     d = second_order.df2
     rounded = part.chisq * np.floor(d) / d
     exact = sum_of_chisq_sf(rounded, effects, np.floor(d), method="exact")
@@ -140,7 +140,7 @@ def same_sums(design: survey.Design, row: str, column: str, reference: Mapping[s
     saddlepoint = sum_of_chisq_sf(rounded, effects, np.floor(d), method="saddlepoint")
     close(saddlepoint, reference["saddlepoint"]["p.value"], SADDLEPOINT, f"{what} saddlepoint p_value")
     for method, tail in TAILS.items():
-        result = survey.crosstab(design, row, column).test(method=method)
+        result = survey.crosstab(design, row, column).test(method=method, df="design")
         assert (result.statistic, result.df1, result.df2) == (part.chisq, effects.size, d), what
         assert result.p_value == sum_of_chisq_sf(part.chisq, effects, d, method=tail), what
 
@@ -151,7 +151,7 @@ def same_independence(
     """Compare all six tests of a table."""
     table = survey.crosstab(design, row, column)
     for statistic, method in TESTS.items():
-        same_test(table.test(method=method), reference[statistic], f"{what} {statistic}", answered)
+        same_test(table.test(method=method, df="design"), reference[statistic], f"{what} {statistic}", answered)
     same_sums(design, row, column, reference, what)
 
 
@@ -172,7 +172,7 @@ def with_ranks_of_r(design: survey.Design, y: str, by: str, method: RankMethod) 
     column = cells.frame[y]
     values_of = column.cat.codes if isinstance(column.dtype, pd.CategoricalDtype) else column
     at = ranks.reindex(values_of).fillna(0.5).to_numpy()
-    return compare_scores(cells, rank_scores(at, method), by, method)
+    return compare_scores(cells, rank_scores(at, method), by=by, method=method, df="design")
 
 
 # California schools -----------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def schools(request: pytest.FixtureRequest) -> tuple[survey.Design, dict[str, An
 
 def test_t_of_two_groups(schools: tuple[survey.Design, dict[str, Any]]) -> None:
     design, reference = schools
-    same_t(survey.t_test(design, "api00", by="comp.imp"), reference["ttest2"])
+    same_t(survey.t_test(design, "api00", by="comp.imp", df="design"), reference["ttest2"])
 
 
 def test_t_of_one_mean(schools: tuple[survey.Design, dict[str, Any]]) -> None:
@@ -195,7 +195,7 @@ def test_t_of_one_mean(schools: tuple[survey.Design, dict[str, Any]]) -> None:
     design, reference = schools
     shifted = dict(reference["ttest1"])
     shifted["estimate"] = {"mean": shifted["estimate"]["mean"] + 600}
-    result = survey.t_test(design, "api00", value=600)
+    result = survey.t_test(design, "api00", value=600, df="design")
     same_t(result, shifted, df_of_r=-1)
     assert result.df1 == design.df
 
@@ -206,7 +206,9 @@ def test_rank_test_of_two_groups(schools: tuple[survey.Design, dict[str, Any]], 
     method = SVYRANKTEST[test]
     same_rank_test(with_ranks_of_r(design, "api00", "comp.imp", method), reference["ranktest"][test], test)
     if np.ptp(design.weights) == 0:  # then the order of tied rows does not matter
-        same_rank_test(survey.rank_test(design, "api00", "comp.imp", method=method), reference["ranktest"][test], test)
+        same_rank_test(
+            survey.rank_test(design, "api00", "comp.imp", method=method, df="design"), reference["ranktest"][test], test
+        )
 
 
 @pytest.mark.parametrize("test", ["KruskalWallis", "vanderWaerden", "median"])
@@ -215,7 +217,9 @@ def test_rank_test_of_several_groups(schools: tuple[survey.Design, dict[str, Any
     method = SVYRANKTEST[test]
     same_rank_test(with_ranks_of_r(design, "api00", "stype", method), reference["ranktest_k"][test], test)
     if np.ptp(design.weights) == 0:
-        same_rank_test(survey.rank_test(design, "api00", "stype", method=method), reference["ranktest_k"][test], test)
+        same_rank_test(
+            survey.rank_test(design, "api00", "stype", method=method, df="design"), reference["ranktest_k"][test], test
+        )
 
 
 def test_goodness_of_fit(schools: tuple[survey.Design, dict[str, Any]]) -> None:
@@ -277,10 +281,10 @@ def replicated(request: pytest.FixtureRequest) -> tuple[survey.Design, dict[str,
 
 def test_t_tests_with_replicates(replicated: tuple[survey.Design, dict[str, Any]]) -> None:
     design, reference = replicated
-    same_t(survey.t_test(design, "api00", by="comp.imp"), reference["ttest"])
+    same_t(survey.t_test(design, "api00", by="comp.imp", df="design"), reference["ttest"])
     shifted = dict(reference["ttest1"])
     shifted["estimate"] = {"mean": shifted["estimate"]["mean"] + 600}
-    same_t(survey.t_test(design, "api00", value=600), shifted, df_of_r=-1)
+    same_t(survey.t_test(design, "api00", value=600, df="design"), shifted, df_of_r=-1)
 
 
 def test_rank_test_with_replicates(replicated: tuple[survey.Design, dict[str, Any]]) -> None:
@@ -293,7 +297,7 @@ def test_independence_with_replicates(replicated: tuple[survey.Design, dict[str,
     design, reference = replicated
     table = survey.crosstab(design, "sch.wide", "stype")
     for statistic, method in TESTS.items():
-        same_test(table.test(method=method), reference["chisq_all"][statistic], statistic)
+        same_test(table.test(method=method, df="design"), reference["chisq_all"][statistic], statistic)
     cells = collapse(design, ["sch.wide", "stype"])
     part = pearson(cells, two_way(cells, "sch.wide", "stype"))
     effects = generalized_effects(cells, [part])
@@ -332,11 +336,11 @@ def election() -> tuple[survey.Design, dict[str, Any]]:
 
 def test_election_study_t_tests(election: tuple[survey.Design, dict[str, Any]]) -> None:
     design, reference = election
-    same_t(survey.t_test(design, "Age", by="Gender"), reference["ttest"]["age_gender"], "age")
-    same_t(survey.t_test(design, "tg", by="Gender"), reference["ttest"]["tg_gender"], "trust")
+    same_t(survey.t_test(design, "Age", by="Gender", df="design"), reference["ttest"]["age_gender"], "age")
+    same_t(survey.t_test(design, "tg", by="Gender", df="design"), reference["ttest"]["tg_gender"], "trust")
     one = dict(reference["ttest"]["one"])
     one["estimate"] = {"mean": one["estimate"]["mean"] + 47}
-    same_t(survey.t_test(design, "Age", value=47), one, "one", df_of_r=-1)
+    same_t(survey.t_test(design, "Age", value=47, df="design"), one, "one", df_of_r=-1)
 
 
 def test_election_study_rank_tests(election: tuple[survey.Design, dict[str, Any]]) -> None:
@@ -414,7 +418,7 @@ def test_ranks_of_r_depend_on_the_order_of_the_rows() -> None:
         data = order.reset_index(drop=True)
         design = survey.Design(data, weight="weight", strata="Stratum", psu="VarUnit", nest=True)
         statistics.append(with_ranks_of_r(design, "tg", "Gender", "van-der-waerden").statistic)
-        ours.append(survey.rank_test(design, "tg", "Gender", method="van-der-waerden").statistic)
+        ours.append(survey.rank_test(design, "tg", "Gender", method="van-der-waerden", df="design").statistic)
     assert np.ptp(statistics) > 0.001
     np.testing.assert_allclose(ours, ours[0], rtol=1e-10)
 

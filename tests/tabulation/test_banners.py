@@ -68,7 +68,7 @@ def test_trust_in_government_by_six_variables() -> None:
         expected = reference["props"][item]
         close(total["estimate"], list(expected["est"].values()), ESTIMATE, item)
         close(total["std_error"], list(expected["se"].values()), STANDARD_ERROR, item)
-    tests = banner.test()
+    tests = banner.test(df="design")
     for group, entry in (("Education", "edu_tg"), ("Gender", "gender_tg")):
         expected = reference["chisq"][entry]["F"]
         row = tests[(tests["term"] == "TrustGovernment") & (tests["banner"] == group)]
@@ -85,7 +85,7 @@ def test_polls_by_all_their_groups(poll: str) -> None:
     banner = survey.banner(survey.Design(frame, weight=weight), [item], groups)
     for group in groups:
         same_cells(banner, item, group, entry["by"][group]["table"])
-    p_values = banner.test().set_index("banner")["p_value"]
+    p_values = banner.test(df="design").set_index("banner")["p_value"]
     close(p_values[list(groups)], [entry["chisq"][group]["F"]["p.value"] for group in groups], P_VALUE, poll)
 
 

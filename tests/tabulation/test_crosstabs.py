@@ -114,7 +114,7 @@ def test_attitude_by_degree_with_a_net(year: int) -> None:
     # the reference takes all who answered, known degree or not; nobody's degree is unknown in these years
     close(net["estimate"]["Total"], reference["disagree"]["est"]["I(fefam >= 3)TRUE"], ESTIMATE, "total")
     close(net["std_error"]["Total"], reference["disagree"]["se"]["I(fefam >= 3)TRUE"], STANDARD_ERROR, "total")
-    same_test(table.test(), reference["chisq"]["F"])
+    same_test(table.test(df="design"), reference["chisq"]["F"])
 
 
 # Properties -------------------------------------------------------------------------------------------------

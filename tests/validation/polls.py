@@ -148,9 +148,13 @@ def election_shares(design: survey.Design, reference: Mapping[str, Any]) -> Iter
 def election_tests(design: survey.Design, reference: Mapping[str, Any]) -> Iterator[Row]:
     """T and rank tests, and given shares with R's mistake about their order."""
     entries = reference["ttest"]
-    yield t_rows("t test", "Age by Gender", survey.t_test(design, "Age", by="Gender"), entries["age_gender"])
-    yield t_rows("t test", "trust by Gender", survey.t_test(design, "tg", by="Gender"), entries["tg_gender"])
-    one = survey.t_test(design, "Age", value=47)
+    yield t_rows(
+        "t test", "Age by Gender", survey.t_test(design, "Age", by="Gender", df="design"), entries["age_gender"]
+    )
+    yield t_rows(
+        "t test", "trust by Gender", survey.t_test(design, "tg", by="Gender", df="design"), entries["tg_gender"]
+    )
+    one = survey.t_test(design, "Age", value=47, df="design")
     yield t_rows("t test of one mean (df: see above)", "Age = 47", one, entries["one"], 47, -1)
     for part, by in (("ranktest", "Gender"), ("ranktest_k", "Education")):
         for test, entry in reference[part].items():

@@ -273,12 +273,12 @@ def table_rows(
     """
     label, table = f"{row} by {column}", survey.crosstab(design, row, column, share="cell")
     for statistic, method in TESTS.items():
-        made = table.test(method=method)
+        made = table.test(method=method, df="design")
         yield independence(group, f"{label}, {method}", made, entries[statistic], answered)
     cells = collapse(design, [row, column])
     part = pearson(cells, two_way(cells, row, column))
     effects = generalized_effects(cells, [part])
-    d = float(table.test().df2)
+    d = float(table.test(df="design").df2)
     at, df = (part.chisq, None) if infinite else (part.chisq * np.floor(d) / d, np.floor(d))
     tail: TailMethod
     for entry, tail, reason in (("lincom", "exact", LINCOM), ("saddlepoint", "saddlepoint", SADDLEPOINT)):

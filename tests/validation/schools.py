@@ -74,7 +74,7 @@ def school_rows(name: str) -> Iterator[Row]:
     yield from by_groups("mean by two", survey.mean(design, "api00", by=by), by, reference["by_two"])
     totals = survey.total(design, "api.stu", by="stype")
     yield from by_groups("total by group", totals, "stype", reference["by_stype_total"])
-    contrast = by_type.contrast({"E": 1, "H": -1})
+    contrast = by_type.contrast({"E": 1, "H": -1}, df="design")
     yield simple("contrast", "api00, E - H", contrast, reference["contrast_E_minus_H"], float(by_type.value.max()))
     domain = design.domain('`comp.imp` == "Yes"')
     yield from estimates("domain comp.imp = Yes", survey.mean(domain, "api00"), reference["domain_subset"])
@@ -179,8 +179,10 @@ def school_tests(design: survey.Design, reference: Mapping[str, Any]) -> Iterato
     for table in CROSSTABS:
         row, column = table.split("_")
         yield from table_rows("independence", design, row, column, reference["chisq"][table])
-    yield t_rows("t test", "api00 by comp.imp", survey.t_test(design, "api00", by="comp.imp"), reference["ttest2"])
-    one = survey.t_test(design, "api00", value=600)
+    yield t_rows(
+        "t test", "api00 by comp.imp", survey.t_test(design, "api00", by="comp.imp", df="design"), reference["ttest2"]
+    )
+    one = survey.t_test(design, "api00", value=600, df="design")
     yield t_rows("t test of one mean (df: see above)", "api00 = 600", one, reference["ttest1"], 600, -1)
     for by, part, names in (
         ("comp.imp", "ranktest", tuple(test_tests.SVYRANKTEST)),
@@ -191,7 +193,7 @@ def school_tests(design: survey.Design, reference: Mapping[str, Any]) -> Iterato
             ranked = test_tests.with_ranks_of_r(design, "api00", by, rank_method)
             group = "rank test, with R's ranks of tied rows"
             if np.ptp(design.weights) == 0:
-                ranked, group = survey.rank_test(design, "api00", by, method=rank_method), "rank test"
+                ranked, group = survey.rank_test(design, "api00", by, method=rank_method, df="design"), "rank test"
             yield rank_row(group, f"api00 by {by}, {rank_method}", ranked, reference[part][name])
     if reference["gofchisq"]["p.value"] is not None:
         shares = {"E": 0.7, "H": 0.12, "M": 0.18}
@@ -295,7 +297,7 @@ def school_functions() -> Iterator[Row]:
         )
         for which, (estimator, parts) in functions.FUNCTIONS.items():
             made = estimator(design)
-            result = made.transform(partial(applied, parts.values()), names=list(parts))
+            result = made.transform(partial(applied, parts.values()), names=list(parts), df="design")
             yield from estimates(f"smooth function, {name}", result, reference[which])
 
 

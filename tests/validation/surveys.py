@@ -194,7 +194,7 @@ def health() -> Iterator[Row]:
                 kind, survey.replicate(design, kind="JKn"), values("replicates")["nhanes"][kind]
             )
     shares = survey.mean(design, "HI_CHOL", by="sex")
-    odds = shares.transform(lambda e: e[1] / (1 - e[1]) / (e[0] / (1 - e[0])), names="odds ratio")
+    odds = shares.transform(lambda e: e[1] / (1 - e[1]) / (e[0] / (1 - e[0])), names="odds ratio", df="design")
     content = values("functions")["nhanes"]["odds_ratio"]
     content = {part: content[part]["odds_ratio"] for part in ("est", "se")}
     yield simple("odds ratio", "HI_CHOL, women to men", odds, content)
@@ -217,7 +217,7 @@ def health_groups(design: survey.Design, reference: Mapping[str, Any]) -> Iterat
     shares = dict(zip(cells["agecat"].cat.categories, map(float, content["pop"]), strict=True))
     races = list(cells["race"].cat.categories)
     matrix = np.equal.outer(races, cells["race"].to_numpy()) * cells["agecat"].map(shares).to_numpy(dtype=float)
-    standardized = both.contrast(matrix, names=races)
+    standardized = both.contrast(matrix, names=races, df="design")
     table = {"table": {**content["by"]["table"]}, "vcov_diag": content["by"]["vcov_diag"]}
     for i, race in enumerate(races):
         numbers = {

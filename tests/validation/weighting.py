@@ -124,7 +124,7 @@ def calibrated_rows(way: str, design: survey.Design, reference: Mapping[str, Any
 def one_table(group: str, design: survey.Design, row: str, column: str, reference: Mapping[str, Any]) -> Iterator[Row]:
     """The F test of one table, and the table."""
     table = survey.crosstab(design, row, column, share="cell")
-    yield independence(group, f"{row} by {column}", table.test(), reference)
+    yield independence(group, f"{row} by {column}", table.test(df="design"), reference)
     shares = table.tidy().pivot(index="level", columns=column, values="estimate").to_numpy(dtype=float)
     products = np.outer(shares.sum(axis=1), shares.sum(axis=0))
     n = len(design.frame)
@@ -202,7 +202,7 @@ def replicate_estimates(group: str, design: survey.Design, reference: Mapping[st
     yield from by_groups(group, survey.mean(design, "api00", by="sch_wide"), "sch_wide", renamed)
     yield simple(group, "api00 / api99", survey.ratio(design, "api00", "api99"), reference["ratio"])
     yield simple(group, "variance of api00", survey.var(design, "api00"), reference["var"])
-    contrast = by_type.contrast({"E": 1, "H": -1})
+    contrast = by_type.contrast({"E": 1, "H": -1}, df="design")
     yield simple(group, "api00, E - H", contrast, reference["contrast"], float(by_type.value.max()))
     high = survey.proportion(design, "high")
     logit = {"logit": reference["ciprop"]}
@@ -215,7 +215,10 @@ def replicate_tests(group: str, design: survey.Design, reference: Mapping[str, A
     yield from table_rows(group, design, "sch_wide", "stype", reference["chisq"], infinite=True)
     yield from one_table(group, design, "comp_imp", "awards", reference["chisq_awards"])
     if df:
-        two, one = survey.t_test(design, "api00", by="comp_imp"), survey.t_test(design, "api00", value=600)
+        two, one = (
+            survey.t_test(design, "api00", by="comp_imp", df="design"),
+            survey.t_test(design, "api00", value=600, df="design"),
+        )
         yield t_rows(group, "t test, api00 by comp_imp", two, reference["ttest"])
         yield t_rows(group, "t test, api00 = 600", one, reference["ttest1"], 600, -1)
         ranked = test_tests.with_ranks_of_r(design, "api00", "comp_imp", "wilcoxon")
