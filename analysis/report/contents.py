@@ -117,6 +117,7 @@ def _groups(study: Study, numbers: Numbers) -> Results:
             "first": {"level": first["group"], "est": tables.record(first)},
             "last": {"level": last["group"], "est": tables.record(last)},
             "contrast": tables.record(contrast),
+            "test": {"p_value": contrast["p_value_all_groups"]},
         }
     return groups
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from analysis.report.answers import by_group
 from analysis.report.sensitivity import break_even, remaining
@@ -24,7 +26,7 @@ class Focus:
     ----------
     groups : that share by group, the total first: `variable`, `group`, ...
     contrasts : its difference between the last and the first group of each predictor; `steps`, whether the groups
-        in between only rise or only fall, and `p_value` of the test that all groups are alike.
+        in between only rise or only fall; `p_value` of the difference, `p_value_all_groups` of all groups being alike.
     remaining, break_even : its sensitivity to answers that were not meant; the total is the first row.
     """
 
@@ -63,11 +65,11 @@ def _contrasts(study: Study, groups: pd.DataFrame) -> pd.DataFrame:
     for variable in study.settings.predictors:
         members = groups[groups["variable"] == variable]
         ends = members.iloc[[0, -1]]
-        difference = dict.fromkeys(BOUNDS, np.nan)
+        difference = dict.fromkeys([*BOUNDS, "p_value"], np.nan)
         shown = False
         if len(members) > 1:
             row = last_against_first(study.design, FOCUS, variable)
-            difference = {name: float(row[name]) for name in BOUNDS}
+            difference = {name: float(row[name]) for name in BOUNDS} | {"p_value": _p_value(row)}
             shown = bool(ends["shown"].all())
         rows.append(
             {
@@ -78,10 +80,16 @@ def _contrasts(study: Study, groups: pd.DataFrame) -> pd.DataFrame:
                 "n": int(ends["n"].sum()),
                 "shown": shown,
                 "steps": _steps(members),
-                "p_value": _any_difference(study, variable),
+                "p_value_all_groups": _any_difference(study, variable),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _p_value(difference: pd.Series[Any]) -> float:
+    """Two-sided p value of a difference, by t on its degrees of freedom."""
+    t = abs(difference["estimate"]) / difference["std_error"]
+    return float(2 * scipy.special.stdtr(difference["df"], -t))
 
 
 def _steps(groups: pd.DataFrame) -> str:

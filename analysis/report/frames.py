@@ -58,6 +58,7 @@ COLUMNS = {
     "method": "test",
     "df1": "degrees of freedom of the numerator",
     "df2": "degrees of freedom of the denominator",
+    "p_value_all_groups": "p value of the adjusted Wald test that the share is the same in all groups",
     "test": "rank test; [z] where there is nothing to compare",
     "statistic_name": "name of the statistic",
     "effect_name": "measure of effect size",

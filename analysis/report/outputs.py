@@ -32,7 +32,7 @@ MADE_BY = {
     "sensitivity": ("If some did not mean it", "analysis.report.sensitivity.remaining"),
     "sensitivity_by_group": ("If some did not mean it, by group", "analysis.report.sensitivity.break_even"),
     "unweighted_model": ("Unweighted regression", "statsmodels OrderedModel"),
-    "rank_tests": ("Rank tests", "pingouin.kruskal, pingouin.mwu"),
+    "rank_tests": ("Rank tests", "pingouin.kruskal, scipy.stats.mannwhitneyu"),
     "reliability": ("Cronbach’s alpha", "pingouin.cronbach_alpha"),
     "published": ("Published figures", "analysis.verdicts.compare"),
 }

@@ -273,7 +273,7 @@ def ranks_tab(study: Study, numbers: Numbers) -> Tab:
             ]
         )
     columns = ["Variable", "Test", "Statistic", "p", "Effect size", "Measure", "p, this report"]
-    note = "Tests by pingouin, without weights. This report: Rao–Scott test of the same two variables."
+    note = "Tests by pingouin and SciPy, without weights. This report: Rao–Scott test of the same two variables."
     if any(NOT_APPLICABLE in row for row in rows):
         note += f" {NOT_APPLICABLE}: all respondents with an answer are in one group."
     table = plain(

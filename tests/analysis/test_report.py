@@ -445,7 +445,7 @@ def test_one_group_has_no_difference_and_no_rank_test(tmp_path: Path) -> None:
 
 
 def contrast(**changes: Any) -> pd.DataFrame:
-    row = {"variable": "income", "estimate": 0.2, "conf_low": 0.1, "conf_high": 0.3, "p_value": 0.001}
+    row = {"variable": "income", "estimate": 0.2, "conf_low": 0.1, "conf_high": 0.3, "p_value_all_groups": 0.001}
     return pd.DataFrame([row | {"steps": "rising", "shown": True} | changes])
 
 
@@ -455,9 +455,9 @@ def contrast(**changes: Any) -> pd.DataFrame:
         ({}, "Approval rises with income"),
         ({"estimate": -0.2, "conf_low": -0.3, "conf_high": -0.1, "steps": "falling"}, "Approval falls with income"),
         ({"steps": "mixed"}, "Approval is higher at the top of income"),
-        ({"p_value": 0.2}, "Approval is higher at the top of income"),
+        ({"p_value_all_groups": 0.2}, "Approval is higher at the top of income"),
         ({"conf_low": -0.1}, "Approval differs by income"),
-        ({"conf_low": -0.1, "p_value": 0.2}, "Approval: no group differs detectably"),
+        ({"conf_low": -0.1, "p_value_all_groups": 0.2}, "Approval: no group differs detectably"),
     ],
 )
 def test_a_title_says_rises_only_of_every_step(study: Study, changes: dict[str, Any], title: str) -> None:

@@ -69,7 +69,7 @@ def finding_title(study: Study, contrasts: pd.DataFrame) -> str:
 def _way(row: Mapping[Any, Any]) -> str:
     """How the share goes with one variable; empty where nothing can be detected."""
     way = direction_words(row["estimate"], row["conf_low"], row["conf_high"])
-    tested = row["p_value"] < DETECTABLE
+    tested = row["p_value_all_groups"] < DETECTABLE
     monotone = {"rising": "rises with", "falling": "falls with"}.get(row["steps"], "")
     ends = {"higher": "is higher at the top of", "lower": "is lower at the top of"}.get(way, "")
     if not ends:
