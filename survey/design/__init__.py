@@ -7,7 +7,7 @@ from survey.design.cells import CalibrationCells, Cells, ReplicateCells
 from survey.design.codes import code_values, compress, joint_codes, margin_codes, mixed_radix, sum_by_code
 from survey.design.design import Design, LonelyDomain, LonelyPSU, check_design, with_state
 from survey.design.grouping import Missing, collapse
-from survey.design.replicates import ReplicateKind, Replicates
+from survey.design.replicates import ReplicateKind, Replicates, multiples
 from survey.design.stages import Stage
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "joint_codes",
     "margin_codes",
     "mixed_radix",
+    "multiples",
     "sum_by_code",
     "with_state",
 ]

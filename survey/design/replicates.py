@@ -119,9 +119,7 @@ def rank(weights: FloatArray) -> int:
     """
     live = weights[weights.any(axis=1)]
     size = live.max(axis=1)
-    # Multiples have equal marks: the projection of the row, scaled to a maximum of 1, on a fixed random direction.
-    mark = (live / size[:, None]) @ np.random.default_rng(0).normal(size=live.shape[1])
-    _, first, group = np.unique(mark.round(9), return_index=True, return_inverse=True)
+    first, group = multiples(live)
     length = np.sqrt(np.bincount(group, weights=size**2)) / size[first]
     rows = live[first] * length[:, None]
     columns = rows / np.linalg.norm(rows, axis=0).clip(min=np.finfo(float).tiny)
@@ -132,6 +130,16 @@ def rank(weights: FloatArray) -> int:
         except np.linalg.LinAlgError:
             pass
     return _independent(columns)
+
+
+def multiples(weights: FloatArray) -> tuple[IntArray, IntArray]:
+    """Rows of (n, R) weights, none of them zero, that are multiples of each other: (U,) a row of each sort, (n,) sorts.
+
+    Multiples have equal marks: the projection of the row, scaled to a maximum of 1, on a fixed random direction.
+    """
+    mark = (weights / weights.max(axis=1)[:, None]) @ np.random.default_rng(0).normal(size=weights.shape[1])
+    _, first, group = np.unique(mark.round(9), return_index=True, return_inverse=True)
+    return first, group
 
 
 def _independent(columns: FloatArray) -> int:

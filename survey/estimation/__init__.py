@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from survey.estimation.assembly import estimate
 from survey.estimation.conventions import compare_conventions
-from survey.estimation.degrees_of_freedom import degrees_of_freedom
+from survey.estimation.degrees_of_freedom import SOURCES, DfRule, degrees_of_freedom
 from survey.estimation.estimate import SHOWN, Estimate, model_estimate
 from survey.estimation.few_clusters import VarianceMethod, check_cr2, regression
 from survey.estimation.influence import (
@@ -34,16 +34,14 @@ from survey.estimation.moments import corr, cov, var
 from survey.estimation.presentation_rule import judge, judged
 from survey.estimation.quantiles import QuantileInterval, quantile
 from survey.estimation.satterthwaite import Coefficients, components, of_coefficients
-from survey.estimation.spans import DfRule
 from survey.estimation.units import inside_one_unit, units_of
 from survey.estimation.variance import covariance
-from survey.estimation.wald import DESIGN, SATTERTHWAITE, TestResult, adjusted_wald, plain_wald, wald_chisq
+from survey.estimation.wald import TestResult, adjusted_wald, plain_wald, wald_chisq
 
 __all__ = [
-    "DESIGN",
     "INTERVAL_METHODS",
-    "SATTERTHWAITE",
     "SHOWN",
+    "SOURCES",
     "Coefficients",
     "DfRule",
     "Domains",

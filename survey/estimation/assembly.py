@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from survey.arguments import check_level
 from survey.arrays import BoolArray, FloatArray, IntArray
@@ -13,8 +12,8 @@ from survey.estimation.estimate import Estimate
 from survey.estimation.few_clusters import FewClusters
 from survey.estimation.influence import Statistic
 from survey.estimation.intervals import IntervalMethod, proportion_interval, t_interval
-from survey.estimation.spans import Spans
-from survey.estimation.units import inside_one_unit, units_of
+from survey.estimation.spans import Basis, Spans
+from survey.estimation.units import inside_one_unit
 from survey.estimation.variance import covariance
 
 
@@ -35,16 +34,17 @@ def estimate(
     """
     check_level(level)
     domains, position = _distinct_columns(statistic.membership)
+    domain_df = degrees_of_freedom(cells, domains)
     if few is None:
         vcov = covariance(
             cells, statistic.value, statistic.influence, statistic.evaluate, membership=statistic.membership
         )
-        df = degrees_of_freedom(cells, domains)[position]
+        df = domain_df[position]
     else:
         vcov = few.vcov
         df = few.df
-    if statistic.centred:
-        unknown = inside_one_unit(cells, units_of(cells), domains)[position]
+    unknown = inside_one_unit(cells, domains & cells.inside[:, None], domain_df)[position]
+    if statistic.centred and unknown.any():
         vcov = np.where(unknown | unknown[:, None], np.nan, vcov)
 
     n = (cells.n @ domains)[position].astype(np.float64)
@@ -72,27 +72,7 @@ def estimate(
         whole_n=float(cells.n.sum()),
         left_out=cells.left_out,
         few=few,
-        spans=_spans(cells, domains, position, statistic.centred, np.sqrt(simple * n)),
-    )
-
-
-def _spans(cells: Cells, domains: BoolArray, position: IntArray, centred: bool, deviation: FloatArray) -> Spans:
-    """Whom k estimates are about: the first of each domain are of one variable, the second of another, ...
-
-    Parameters
-    ----------
-    deviation : (k,) standard deviation of each variable in its domain; pooled over the domains.
-    """
-    outcome: IntArray = np.asarray(pd.Series(position).groupby(position).cumcount(), dtype=np.intp)
-    pooled = np.sqrt(pd.Series(np.nan_to_num(deviation) ** 2).groupby(outcome).transform("mean").to_numpy())
-    return Spans(
-        cells,
-        domains,
-        position,
-        outcome,
-        scale=np.where(pooled > 0, pooled, 1.0),
-        centred=centred,
-        combination=np.eye(position.size),
+        spans=Spans(Basis(cells, domains, position, np.sqrt(simple * n), centred=statistic.centred)),
     )
 
 

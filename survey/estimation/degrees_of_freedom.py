@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
 import numpy as np
 
 from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells
+
+DfRule = Literal["satterthwaite", "design"]
+SOURCES: Mapping[DfRule, str] = MappingProxyType({"satterthwaite": "Satterthwaite df", "design": "Design df"})
+"""How the degrees of freedom of a comparison are called in notes."""
 
 
 def degrees_of_freedom(cells: Cells, membership: BoolArray) -> FloatArray:

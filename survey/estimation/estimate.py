@@ -15,11 +15,12 @@ from survey.console import console
 from survey.errors import EstimationError
 from survey.estimation import delta
 from survey.estimation.contrasts import contrast_matrix
+from survey.estimation.degrees_of_freedom import DfRule
 from survey.estimation.delta import Function
 from survey.estimation.few_clusters import FewClusters
 from survey.estimation.intervals import t_interval
-from survey.estimation.spans import DfRule, Spans
-from survey.estimation.wald import DESIGN, SATTERTHWAITE, TestResult, adjusted_wald, wald_chisq
+from survey.estimation.spans import Spans
+from survey.estimation.wald import TestResult, adjusted_wald, wald_chisq
 from survey.tidy import gives_copies, with_columns
 
 SHOWN = ("estimate", "std_error", "df", "conf_low", "conf_high", "n")  # columns that the console shows
@@ -209,8 +210,8 @@ class Estimate:
         d = float(tested.df[0]) if q == 1 or tested.spans is None else tested.spans.joint_df(df)
         # with q > d the covariance may be singular: adjusted_wald says so, where wald_chisq would refuse
         statistic = np.nan if q > d else wald_chisq(tested.value - null, tested.vcov, argument="weights")
-        source = SATTERTHWAITE if df == "satterthwaite" and tested.spans is not None else DESIGN
-        result = adjusted_wald(statistic, q, d, "Adjusted Wald test", source=source)
+        rule: DfRule = "design" if tested.spans is None else df
+        result = adjusted_wald(statistic, q, d, "Adjusted Wald test", rule=rule)
         return replace(result, estimate=tested) if q == 1 else result
 
     def transform(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +12,7 @@ import numpy as np
 import scipy
 
 from survey.arrays import BoolArray, FloatArray, IntArray
-from survey.design import Cells, ReplicateCells
+from survey.design import Cells, ReplicateCells, multiples
 
 
 class Form(Protocol):
@@ -113,8 +112,16 @@ class Replicated:
 
     def traces_of_two(self, first: FloatArray, second: FloatArray) -> FloatArray:
         """tr(D Q E Q)."""
-        squares = np.square(self.factors @ self.factors.T)
-        traces: FloatArray = first.T @ squares @ second
+        units, replicates = self.factors.shape
+        traces: FloatArray
+        if units <= replicates:
+            traces = first.T @ np.square(self.factors @ self.factors.T) @ second
+        else:  # by replicates, of which there are fewer: the form in many units would not fit in memory
+            one, other = (
+                np.stack([self.factors.T @ (column[:, None] * self.factors) for column in diagonals.T])
+                for diagonals in (first, second)
+            )
+            traces = np.einsum("gqr,hqr->gh", one, other)
         return traces
 
 
@@ -163,28 +170,37 @@ def _replicated(replicates: ReplicateCells) -> Units:
     The weight of a row is taken to be the mean of its replicates, which most kinds of replicates give back.
     """
     source = replicates.source
+    weight_before = source.weights if source.before is None else source.before
     used = source.rscales > 0
-    weight = source.weights[replicates.row][:, used].mean(axis=1)
-    before = (source.weights if source.before is None else source.before)[replicates.row][:, used]
-    factors = before / before.mean(axis=1, keepdims=True).clip(min=np.finfo(float).tiny)
-    _, first, unit = np.unique(factors.round(9), axis=0, return_index=True, return_inverse=True)
-    centred = factors[first] - 1.0
+    live = np.flatnonzero(source.weights[replicates.row][:, used].any(axis=1))
+    row = replicates.row[live]
+    weight = source.weights[row][:, used].mean(axis=1)
+    before = weight_before[row][:, used]
+    first, unit = multiples(before)
+    centred = before[first] / before[first].mean(axis=1, keepdims=True) - 1.0
     if not source.mse:
         centred = centred - centred.mean(axis=1, keepdims=True)
     form = Replicated(centred * np.sqrt(source.scale * source.rscales[used]))
     ones = np.ones(first.size)
-    return Units(replicates.row_pattern, unit.reshape(-1), weight, weight**2, ones, ones > 0, form)
+    return Units(replicates.row_pattern[live], unit, weight, weight**2, ones, ones > 0, form)
 
 
-def inside_one_unit(cells: Cells, units: Sequence[Units], domains: BoolArray) -> BoolArray:
-    """(G,) domains whose respondents, (C, G), are all in one unit of a stage: what was fitted to them leaves nothing.
+def inside_one_unit(cells: Cells, domains: BoolArray, df: FloatArray) -> BoolArray:
+    """(G,) domains of respondents, (C, G), who are all in one unit of a stage: what was fitted to them leaves nothing.
 
     Their variance is unknown, for nobody sees what another unit would have answered, and a sum of squares about their
     own mean is zero. A unit of a stratum that was taken whole, or that the design takes to be so, does not vary.
+
+    Parameters
+    ----------
+    df : (G,) design degrees of freedom of the domains; with replicates one unit has the rank 1, and so none.
     """
+    if cells.replicates is not None:
+        without: BoolArray = df == 0.0
+        return without
     alone = np.zeros(domains.shape[1], dtype=bool)
-    members = scipy.sparse.csr_array((domains & cells.inside[:, None]).astype(np.float64))
-    for part in units:
+    members = scipy.sparse.csr_array(domains.astype(np.float64))
+    for part in _stages(cells):
         present = (np.ones(part.unit.size), (part.unit, part.pattern))
         held = scipy.sparse.csr_array(present, shape=(part.rows.size, domains.shape[0])) @ members
         held.data[:] = 1.0

@@ -12,6 +12,7 @@ import scipy
 from survey.arrays import FloatArray
 from survey.console import console
 from survey.errors import EstimationError
+from survey.estimation.degrees_of_freedom import SOURCES, DfRule
 
 
 class Estimated(Protocol):
@@ -39,10 +40,6 @@ class Estimated(Protocol):
 
     def tidy(self) -> pd.DataFrame:
         """One row per estimate."""
-
-
-DESIGN = "Design df"
-SATTERTHWAITE = "Satterthwaite df"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +132,7 @@ def wald_chisq(value: FloatArray, vcov: FloatArray, *, argument: str = "hypothes
 
 
 def adjusted_wald(
-    statistic: float, k: int, design_df: float, method: str, note: str = "", *, source: str = DESIGN
+    statistic: float, k: int, design_df: float, method: str, note: str = "", *, rule: DfRule = "design"
 ) -> TestResult:
     """Adjusted Wald F of k hypotheses: F = (d - k + 1) / (k d) W on k and d - k + 1 degrees of freedom.
 
@@ -144,7 +141,7 @@ def adjusted_wald(
     Parameters
     ----------
     design_df : d.
-    source : where d comes from, for the note.
+    rule : where d comes from, for the note.
 
     References
     ----------
@@ -152,9 +149,8 @@ def adjusted_wald(
     """
     d = design_df
     if d - k + 1 <= 0:
-        reason = f"{k} hypotheses need more than {k - 1} degrees of freedom; the design has {d:.4g}."
-        if source != DESIGN:
-            reason = f"{k} hypotheses need more than {k - 1} degrees of freedom; the comparison has {d:.4g}."
+        whose = "design" if rule == "design" else "comparison"
+        reason = f"{k} hypotheses need more than {k - 1} degrees of freedom; the {whose} has {d:.4g}."
         return TestResult(
             statistic=np.nan,
             df1=k,
@@ -166,7 +162,7 @@ def adjusted_wald(
         )
     adjusted = (d - k + 1) / (k * d) * statistic
     p_value = float(scipy.special.fdtrc(k, d - k + 1, adjusted))
-    stated = f"{note} {source} {d:.5g}.".strip()
+    stated = f"{note} {SOURCES[rule]} {d:.5g}.".strip()
     return TestResult(
         statistic=float(adjusted),
         df1=k,
@@ -178,7 +174,7 @@ def adjusted_wald(
     )
 
 
-def plain_wald(statistic: float, k: int, design_df: float, method: str) -> TestResult:
+def plain_wald(statistic: float, k: int, design_df: float, method: str, *, rule: DfRule = "design") -> TestResult:
     """Wald F without adjustment: W / k on k and d degrees of freedom."""
     value = statistic / k
     p_value = float(scipy.special.fdtrc(k, design_df, value))
@@ -188,6 +184,6 @@ def plain_wald(statistic: float, k: int, design_df: float, method: str) -> TestR
         df2=design_df,
         p_value=p_value,
         method=method,
-        note=f"Design df {design_df:g}.",
+        note=f"{SOURCES[rule]} {design_df:.5g}.",
         wald_chisq=statistic,
     )

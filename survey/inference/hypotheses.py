@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,8 +14,6 @@ from survey.arrays import FloatArray, IntArray
 from survey.design import Cells
 from survey.errors import EstimationError, shown
 from survey.estimation import (
-    DESIGN,
-    SATTERTHWAITE,
     DfRule,
     Estimate,
     TestResult,
@@ -26,7 +24,6 @@ from survey.estimation import (
 )
 
 Correction = Literal["holm", "benjamini-hochberg", "none"]
-SOURCES: Mapping[DfRule, str] = {"design": DESIGN, "satterthwaite": SATTERTHWAITE}
 
 
 def t_test_of(estimate: Estimate, null: float, method: str, note: str = "") -> TestResult:
@@ -83,6 +80,11 @@ def check_groups_vary(means: Estimate, groups: Sequence[object], argument: str =
         )
 
 
+def against_first(groups: int) -> FloatArray:
+    """(K - 1, K) differences of each group from the first."""
+    return np.hstack([-np.ones((groups - 1, 1)), np.eye(groups - 1)])
+
+
 def groups_df(cells: Cells, group: IntArray, groups: int, *, rule: DfRule, names: Sequence[object] = ()) -> float:
     """Degrees of freedom of a comparison of all groups.
 
@@ -99,8 +101,7 @@ def groups_df(cells: Cells, group: IntArray, groups: int, *, rule: DfRule, names
     check_choice(rule, DfRule, "df")
     design = float(degrees_of_freedom(cells, np.ones((cells.n.size, 1), dtype=bool))[0])
     domains = (group[:, None] == np.arange(groups)) & cells.inside[:, None]
-    units = units_of(cells)
-    alone = inside_one_unit(cells, units, domains)
+    alone = inside_one_unit(cells, domains, degrees_of_freedom(cells, domains))
     if alone.any():
         position = int(alone.argmax())
         named = shown(names[position]) if names else f"column {position + 1}"
@@ -111,8 +112,7 @@ def groups_df(cells: Cells, group: IntArray, groups: int, *, rule: DfRule, names
         )
     if rule == "design":
         return design
-    contrasts = np.hstack([-np.ones((groups - 1, 1)), np.eye(groups - 1)])
-    own = components(cells, units, domains, centred=True).joint_df(contrasts[:, :, None])
+    own = components(cells, units_of(cells), domains, centred=True).joint_df(against_first(groups)[:, :, None])
     return float(np.fmin(design, own))
 
 

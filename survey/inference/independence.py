@@ -15,7 +15,7 @@ from survey.arrays import BoolArray, FloatArray, IntArray
 from survey.design import Cells, code_values
 from survey.errors import EstimationError, shown
 from survey.estimation import (
-    DESIGN,
+    SOURCES,
     DfRule,
     TestResult,
     adjusted_wald,
@@ -24,7 +24,7 @@ from survey.estimation import (
     plain_wald,
     wald_chisq,
 )
-from survey.inference.hypotheses import SOURCES, adjust_p_values, groups_df
+from survey.inference.hypotheses import adjust_p_values, groups_df
 from survey.inference.quadratic_forms import sum_of_chisq_sf
 
 RaoScott = Literal["rao-scott-f", "rao-scott-chisq", "rao-scott-saddlepoint", "rao-scott-exact"]
@@ -94,11 +94,9 @@ def independence_test(
         )
     d = groups_df(cells, table.column, table.shape[1], rule=df, names=names)
     if method == "wald" or method == "adjusted-wald":
-        return _wald(cells, table, df=d, method=method, source=SOURCES[df])
+        return _wald(cells, table, df=d, method=method, rule=df)
     tested = pearson(cells, table)
-    return rao_scott(
-        tested.chisq, generalized_effects(cells, [tested]), d, method=method, note=table.note, source=SOURCES[df]
-    )
+    return rao_scott(tested.chisq, generalized_effects(cells, [tested]), d, method=method, note=table.note, rule=df)
 
 
 def rao_scott(
@@ -109,7 +107,7 @@ def rao_scott(
     method: RaoScott,
     note: str = "",
     argument: str = "table",
-    source: str = DESIGN,
+    rule: DfRule = "design",
 ) -> TestResult:
     """Pearson's X^2 with the Rao-Scott correction.
 
@@ -118,7 +116,7 @@ def rao_scott(
     chisq : X^2, of a table with as many respondents as answered.
     effects : (k,) eigenvalues of the generalized design effect: X^2 is distributed as the sum of chi-squares on
         one degree of freedom with these weights.
-    df, source : degrees of freedom of the denominator for each of the numerator, and where they come from.
+    df, rule : degrees of freedom of the denominator for each of the numerator, and where they come from.
     method : "rao-scott-f" matches two moments with an F, "rao-scott-chisq" one with a chi-square;
         "rao-scott-saddlepoint" and "rao-scott-exact" take the weighted sum itself, divided by a chi-square on the
         denominator degrees of freedom of the F. (R's svychisq rounds them down in one place of two.)
@@ -131,7 +129,7 @@ def rao_scott(
     trace = float(effects.sum())
     squares = float((effects**2).sum())
     k = effects.size
-    note = f"{note} {source} {df:.5g}.".strip()
+    note = f"{note} {SOURCES[rule]} {df:.5g}.".strip()
     if trace <= 0 or df <= 0:
         raise EstimationError(
             f"`{argument}` has no sampling variance to test against: the design has "
@@ -226,7 +224,7 @@ def generalized_effects(cells: Cells, tables: Sequence[Pearson]) -> FloatArray:
     return np.maximum(eigenvalues, 0.0)  # a negative one is rounding error
 
 
-def _wald(cells: Cells, table: TwoWay, *, df: float, method: Wald, source: str) -> TestResult:
+def _wald(cells: Cells, table: TwoWay, *, df: float, method: Wald, rule: DfRule) -> TestResult:
     """Wald test of observed minus expected totals in all rows and columns but the first."""
     rows, columns = table.shape
     indicator = _indicators(table)
@@ -250,9 +248,9 @@ def _wald(cells: Cells, table: TwoWay, *, df: float, method: Wald, source: str) 
     statistic = wald_chisq(value, vcov, argument="table")
     k = (rows - 1) * (columns - 1)
     if method == "wald":
-        return plain_wald(statistic, k, design_df=df, method="Wald test of association")
+        return plain_wald(statistic, k, design_df=df, method="Wald test of association", rule=rule)
     return adjusted_wald(
-        statistic, k, design_df=df, method="Adjusted Wald test of association", note=table.note, source=source
+        statistic, k, design_df=df, method="Adjusted Wald test of association", note=table.note, rule=rule
     )
 
 
@@ -357,15 +355,10 @@ def multiple_response_test(
         pearson(cells, TwoWay(np.where(chosen, 1, 0), table.group, shape=(2, table.groups), note=""))
         for chosen in table.chosen.T
     ]
-    singly = [
-        rao_scott(part.chisq, generalized_effects(cells, [part]), d, method=method, source=SOURCES[df])
-        for part in tables
-    ]
+    singly = [rao_scott(part.chisq, generalized_effects(cells, [part]), d, method=method, rule=df) for part in tables]
     parts = pd.concat([result.tidy() for result in singly], ignore_index=True)
     parts["term"] = [str(option) for option in table.options]
     parts["p_adjusted"] = adjust_p_values(parts["p_value"], "holm")
     chisq = sum(part.chisq for part in tables)
-    overall = rao_scott(
-        chisq, generalized_effects(cells, tables), d, method=method, note=table.note, source=SOURCES[df]
-    )
+    overall = rao_scott(chisq, generalized_effects(cells, tables), d, method=method, note=table.note, rule=df)
     return replace(overall, method=f"Sum over options of {overall.method}", parts=parts)

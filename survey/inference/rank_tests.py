@@ -26,7 +26,7 @@ from survey.estimation import (
     plain_wald,
     wald_chisq,
 )
-from survey.inference.hypotheses import check_groups_vary, t_test_of
+from survey.inference.hypotheses import against_first, check_groups_vary, t_test_of
 
 RankMethod = Literal["wilcoxon", "kruskal-wallis", "van-der-waerden", "median"]
 NAMES: Mapping[RankMethod, str] = {
@@ -134,7 +134,7 @@ def compare_scores(
     name = f"Design-based {NAMES[method]}"
     if k == 2:
         return t_test_of(_difference(scored, groups.labels[by].astype(str).tolist(), df), 0.0, name)
-    against = np.hstack([-np.ones((k - 1, 1)), np.eye(k - 1)])
+    against = against_first(k)
     if df == "satterthwaite":
         return replace(scored.test(against), method=name)
     chisq = wald_chisq(against @ scored.value, against @ scored.vcov @ against.T, argument="by")

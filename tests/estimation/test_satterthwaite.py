@@ -13,7 +13,7 @@ import survey
 from survey.arrays import FloatArray
 from survey.design import collapse
 from survey.estimation.satterthwaite import Components, components, of_coefficients
-from survey.estimation.units import units_of
+from survey.estimation.units import Replicated, units_of
 
 EXACT = 1e-9  # relative: sums over cells and over rows
 FOURTH_POWERS = 0.15  # relative: fourth powers of weights that differ within a cell are approximated
@@ -97,6 +97,25 @@ def test_replicates_that_leave_out_a_psu_know_as_much_as_linearization() -> None
     contrast = np.array([[1.0], [0.0], [-1.0]])
     jackknife = of_groups(survey.replicate(design, kind="JKn"))
     assert jackknife.df(contrast) == pytest.approx(of_groups(design).df(contrast), rel=0.05)
+
+
+@pytest.mark.parametrize("units", [4, 30])
+def test_the_form_of_replicates_is_the_same_by_units_and_by_replicates(units: int) -> None:
+    """Fifty thousand respondents, each a unit, would make a matrix of 20 GB."""
+    rng = np.random.default_rng(units)
+    factors, first, second = rng.normal(size=(units, 12)), rng.random((units, 2)), rng.random((units, 3))
+    form = factors @ factors.T
+    expected = [[np.trace(np.diag(a) @ form @ np.diag(b) @ form) for b in second.T] for a in first.T]
+    np.testing.assert_allclose(Replicated(factors).traces_of_two(first, second), expected, rtol=EXACT)
+
+
+@pytest.mark.parametrize("method", ["wald", "adjusted-wald", "rao-scott-f"])
+def test_notes_say_where_degrees_of_freedom_come_from(method: Any) -> None:
+    frame = people().assign(x=lambda d: pd.Categorical(d["x"] > 1))
+    design = survey.Design(frame, weight="w", strata="stratum", psu="psu")
+    table = survey.crosstab(design, "x", "g")
+    assert "Satterthwaite df " in table.test(method).note
+    assert table.test(method, df="design").note == "Design df 9."
 
 
 def test_means_are_a_regression_on_indicators() -> None:
